@@ -1,0 +1,2 @@
+/** The commands people run. */
+package io.github.rankine.cli;

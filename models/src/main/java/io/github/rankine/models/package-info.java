@@ -1,0 +1,2 @@
+/** What a model is on disk: families, safetensors, tokenizers, chat templates, data sets and PEFT adapters. */
+package io.github.rankine.models;
