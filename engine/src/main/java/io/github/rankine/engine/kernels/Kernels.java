@@ -1,0 +1,176 @@
+package io.github.rankine.engine.kernels;
+
+import io.github.rankine.engine.tensor.Tensor;
+import io.github.rankine.engine.tensor.Weight;
+
+/**
+ * Every computation of a training or generation step, forward and backward. A provider is chosen by
+ * {@link KernelsLookup}; all of them pass one contract suite.
+ *
+ * <p>Common to all methods: matrices are {@code [rows, cols]}; {@code n} counts tokens (rows of all sequences of a batch,
+ * one after another, without padding); inputs and outputs may be strided views and must not overlap unless said
+ * otherwise; a parameter {@code accumulate} adds to the output instead of overwriting it; gradients of parameters always
+ * accumulate. Shapes are the caller's business and are checked with {@code assert}-like
+ * {@link IllegalArgumentException}s. Results do not depend on the number of threads.
+ */
+public interface Kernels extends AutoCloseable {
+    /** The provider's name, as {@code --kernels} takes it. */
+    String name();
+
+    // ---- products ------------------------------------------------------------------------------------------------
+
+    /**
+     * {@code c[m, n] (+)= alpha · a[m, k] · b[n, k]ᵀ}: the forward product of a linear layer whose weight is
+     * {@code [out, in]}.
+     */
+    void matmulNT(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate);
+
+    /** {@code c[m, n] (+)= alpha · a[m, k] · b[k, n]}: the gradient of a linear layer's input. */
+    void matmulNN(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate);
+
+    /** {@code c[m, n] (+)= alpha · a[k, m]ᵀ · b[k, n]}: the gradient of a linear layer's weight. */
+    void matmulTN(Tensor a, Tensor b, Tensor c, float alpha, boolean accumulate);
+
+    // ---- element-wise --------------------------------------------------------------------------------------------
+
+    /** {@code y[n, d] += x[n, d]}. */
+    void add(Tensor x, Tensor y);
+
+    /** {@code y[n, d] = alpha · x[n, d]}; {@code x} and {@code y} may be the same tensor. */
+    void scale(Tensor x, float alpha, Tensor y);
+
+    /** {@code y[n, d] += bias[d]} for every row. */
+    void addBias(Tensor y, Weight bias);
+
+    /** {@code dBias[1, d] += Σ_rows dy[n, d]}. */
+    void addBiasBackward(Tensor dy, Tensor dBias);
+
+    /** {@code y = silu(gate) · up}, all {@code [n, d]} (Shazeer 2020, "GLU Variants Improve Transformer"). */
+    void swiglu(Tensor gate, Tensor up, Tensor y);
+
+    /**
+     * Gradients of {@link #swiglu}: overwrites {@code dGate} and {@code dUp}. {@code dUp} may be {@code dy}.
+     */
+    void swigluBackward(Tensor gate, Tensor up, Tensor dy, Tensor dGate, Tensor dUp);
+
+    /** {@code y = gelu(x)}, both {@code [n, d]} (Hendrycks and Gimpel 2016), exact or with the tanh approximation. */
+    void gelu(Tensor x, Tensor y, boolean tanhApproximation);
+
+    /** {@code dx (+)= dy · gelu'(x)}. */
+    void geluBackward(Tensor x, Tensor dy, Tensor dx, boolean tanhApproximation, boolean accumulate);
+
+    /**
+     * Inverted dropout: {@code y (+)= x · keep / (1 − p)} where {@code keep} is drawn for each element by hashing
+     * {@code (seed, row · cols + col)} ({@link Dropout}); the backward pass is the same call on the gradient. {@code x}
+     * and {@code y} may be the same tensor.
+     */
+    void dropout(Tensor x, Tensor y, float probability, long seed, boolean accumulate);
+
+    // ---- normalisation -------------------------------------------------------------------------------------------
+
+    /**
+     * {@code y = x · inverseRms · weight} by row, {@code inverseRms = 1/√(mean(x²) + eps)} (Zhang and Sennrich 2019).
+     *
+     * @param inverseRms written, {@code [n, 1]}
+     */
+    void rmsNorm(Tensor x, Weight weight, float eps, Tensor y, Tensor inverseRms);
+
+    /** Gradients of {@link #rmsNorm}; {@code dWeight [1, d]} is null when the weight is frozen. */
+    void rmsNormBackward(
+            Tensor x, Weight weight, Tensor inverseRms, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight);
+
+    /**
+     * {@code y = (x − mean) · inverseDeviation · weight + bias} by row (Ba, Kiros and Hinton 2016), biased variance.
+     *
+     * @param statistics written, {@code [n, 2]}: mean and inverse standard deviation
+     */
+    void layerNorm(Tensor x, Weight weight, Weight bias, float eps, Tensor y, Tensor statistics);
+
+    /** Gradients of {@link #layerNorm}; {@code dWeight} and {@code dBias [1, d]} are null when frozen. */
+    void layerNormBackward(
+            Tensor x,
+            Weight weight,
+            Tensor statistics,
+            Tensor dy,
+            Tensor dx,
+            boolean accumulate,
+            Tensor dWeight,
+            Tensor dBias);
+
+    // ---- positions and attention ---------------------------------------------------------------------------------
+
+    /**
+     * Rotates, in place, each head's pairs {@code (x[i], x[i + headDim/2])} by the angle of its position (Su et al. 2021, in
+     * the half-split layout of Hugging Face checkpoints). The backward pass is the same call with {@code inverse}.
+     *
+     * @param x         {@code [n, heads · headDim]}
+     * @param positions position of each row
+     * @param table     {@code [positions, headDim]}: cosines of each pair's angle, then sines
+     */
+    void rotary(Tensor x, int[] positions, Tensor table, int headDim, boolean inverse);
+
+    /**
+     * Causal attention with grouped queries (Vaswani et al. 2017; Ainslie et al. 2023), each sequence by itself; the
+     * probabilities are never stored (Dao et al. 2022).
+     *
+     * @param q            {@code [n, heads · headDim]}
+     * @param k            {@code [m, kvHeads · headDim]}, the keys that {@code spans} refers to
+     * @param v            as {@code k}
+     * @param out          written, {@code [n, heads · headDim]}
+     * @param logSumExp    written, {@code [n, heads]}: natural logarithm of each softmax's denominator
+     */
+    void attention(Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp);
+
+    /** Gradients of {@link #attention}; overwrites {@code dq}, {@code dk} and {@code dv}. */
+    void attentionBackward(
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            AttentionSpans spans,
+            AttentionShape shape,
+            Tensor out,
+            Tensor logSumExp,
+            Tensor dOut,
+            Tensor dq,
+            Tensor dk,
+            Tensor dv);
+
+    // ---- embedding and loss --------------------------------------------------------------------------------------
+
+    /** {@code y[i] (+)= table[ids[i]]}, {@code y [n, d]}. */
+    void embedding(int[] ids, Weight table, Tensor y, boolean accumulate);
+
+    /** {@code dTable[ids[i]] += dy[i]}, in the order of {@code i}. */
+    void embeddingBackward(int[] ids, Tensor dy, Tensor dTable);
+
+    /** {@code y[i] = x[rows[i]]}: the rows whose logits are wanted. */
+    void gatherRows(Tensor x, int[] rows, Tensor y);
+
+    /** {@code dx = 0, then dx[rows[i]] = dy[i]}, or {@code dx[rows[i]] += dy[i]}; rows are distinct. */
+    void gatherRowsBackward(int[] rows, Tensor dy, Tensor dx, boolean accumulate);
+
+    /**
+     * Cross-entropy of softmax(logits) against {@code targets}, and its gradient.
+     *
+     * @param logits   {@code [n, vocabulary]}; when {@code gradient}, overwritten with
+     *                 {@code (softmax(logits) − onehot(target)) · gradientScale}
+     * @param targets  one token id a row
+     * @param losses   written, {@code [n, 1]}: negative log-likelihood in nats
+     */
+    void crossEntropy(Tensor logits, int[] targets, Tensor losses, boolean gradient, float gradientScale);
+
+    // ---- optimiser -----------------------------------------------------------------------------------------------
+
+    /** {@code Σ x²} in double precision and a fixed order. */
+    double sumOfSquares(Tensor x);
+
+    /**
+     * One step of AdamW (Loshchilov and Hutter 2019) in place: {@code parameter}, {@code firstMoment} and
+     * {@code secondMoment} are changed; the gradient is multiplied by {@code step.gradientScale()} first.
+     */
+    void adamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, AdamWStep step);
+
+    /** Stops the provider's threads and frees its buffers. */
+    @Override
+    void close();
+}

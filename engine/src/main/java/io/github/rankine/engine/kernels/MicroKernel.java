@@ -1,0 +1,143 @@
+package io.github.rankine.engine.kernels;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorSpecies;
+
+/**
+ * The innermost product: a tile of {@code c} in registers, fed by a few rows of {@code a} and one panel of {@code b}.
+ *
+ * <p>Operands are heap arrays, for C2 inlines their accesses cheaply and the whole tile must fit its inlining budget; and
+ * {@code a}'s rows lie {@link #LDA} apart, a constant, so that a tile needs one base register instead of one a row.
+ * The tile belongs to the vector width: with 512 bits there are 32 registers, and 12 × 2 accumulators leave room for the
+ * operands; with less there are 16, and more than 4 × 2 spill.
+ */
+final class MicroKernel {
+    static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
+    static final int LANES = SPECIES.length();
+    /** Columns of a tile, and of a panel of {@code b}. */
+    static final int NR = 2 * LANES;
+    /** Rows of a tile. */
+    static final int MR = SPECIES.vectorBitSize() >= 512 ? 12 : 4;
+    /** Depth at which products are cut, so that a panel stays in the first-level cache. */
+    static final int KC = 256;
+    /** Distance of {@code a}'s rows: more than KC, lest all rows fall into the same cache sets. */
+    static final int LDA = KC + 16;
+
+    private MicroKernel() {}
+
+    /** Rows rounded up to whole tiles: what arrays that receive or feed tiles must hold. */
+    static int paddedRows(int rows) {
+        return (rows + MR - 1) / MR * MR;
+    }
+
+    static int paddedCols(int cols) {
+        return (cols + NR - 1) / NR * NR;
+    }
+
+    /**
+     * {@code c[rows, NR] = a[rows, depth] · b[depth, NR]}. Rows are rounded up to a tile's, so {@code a} must have that
+     * many to read and {@code c} to write.
+     */
+    static void multiply(float[] a, int aOffset, int rows, float[] b, int bOffset, int depth, float[] c, int cOffset, int ldc) {
+        int row = 0;
+        if (MR == 12) {
+            for (; rows - row > 8; row += 12) {
+                tile12(a, aOffset + row * LDA, b, bOffset, depth, c, cOffset + row * ldc, ldc);
+            }
+        }
+        for (; row < rows; row += 4) {
+            tile4(a, aOffset + row * LDA, b, bOffset, depth, c, cOffset + row * ldc, ldc);
+        }
+    }
+
+    private static void tile4(float[] a, int ao, float[] b, int bo, int depth, float[] c, int co, int ldc) {
+        FloatVector c00 = FloatVector.zero(SPECIES), c01 = c00, c10 = c00, c11 = c00;
+        FloatVector c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+        for (int k = 0; k < depth; k++) {
+            FloatVector b0 = FloatVector.fromArray(SPECIES, b, bo + k * NR);
+            FloatVector b1 = FloatVector.fromArray(SPECIES, b, bo + k * NR + LANES);
+            FloatVector x = FloatVector.broadcast(SPECIES, a[ao + k]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            x = FloatVector.broadcast(SPECIES, a[ao + LDA + k]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            x = FloatVector.broadcast(SPECIES, a[ao + 2 * LDA + k]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            x = FloatVector.broadcast(SPECIES, a[ao + 3 * LDA + k]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+        }
+        store(c00, c01, c, co);
+        store(c10, c11, c, co + ldc);
+        store(c20, c21, c, co + 2 * ldc);
+        store(c30, c31, c, co + 3 * ldc);
+    }
+
+    private static void tile12(float[] a, int ao, float[] b, int bo, int depth, float[] c, int co, int ldc) {
+        FloatVector c00 = FloatVector.zero(SPECIES), c01 = c00, c10 = c00, c11 = c00;
+        FloatVector c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+        FloatVector c40 = c00, c41 = c00, c50 = c00, c51 = c00;
+        FloatVector c60 = c00, c61 = c00, c70 = c00, c71 = c00;
+        FloatVector c80 = c00, c81 = c00, c90 = c00, c91 = c00;
+        FloatVector ca0 = c00, ca1 = c00, cb0 = c00, cb1 = c00;
+        for (int k = 0; k < depth; k++) {
+            FloatVector b0 = FloatVector.fromArray(SPECIES, b, bo + k * NR);
+            FloatVector b1 = FloatVector.fromArray(SPECIES, b, bo + k * NR + LANES);
+            FloatVector x = FloatVector.broadcast(SPECIES, a[ao + k]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            x = FloatVector.broadcast(SPECIES, a[ao + LDA + k]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            x = FloatVector.broadcast(SPECIES, a[ao + 2 * LDA + k]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            x = FloatVector.broadcast(SPECIES, a[ao + 3 * LDA + k]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+            x = FloatVector.broadcast(SPECIES, a[ao + 4 * LDA + k]);
+            c40 = x.fma(b0, c40);
+            c41 = x.fma(b1, c41);
+            x = FloatVector.broadcast(SPECIES, a[ao + 5 * LDA + k]);
+            c50 = x.fma(b0, c50);
+            c51 = x.fma(b1, c51);
+            x = FloatVector.broadcast(SPECIES, a[ao + 6 * LDA + k]);
+            c60 = x.fma(b0, c60);
+            c61 = x.fma(b1, c61);
+            x = FloatVector.broadcast(SPECIES, a[ao + 7 * LDA + k]);
+            c70 = x.fma(b0, c70);
+            c71 = x.fma(b1, c71);
+            x = FloatVector.broadcast(SPECIES, a[ao + 8 * LDA + k]);
+            c80 = x.fma(b0, c80);
+            c81 = x.fma(b1, c81);
+            x = FloatVector.broadcast(SPECIES, a[ao + 9 * LDA + k]);
+            c90 = x.fma(b0, c90);
+            c91 = x.fma(b1, c91);
+            x = FloatVector.broadcast(SPECIES, a[ao + 10 * LDA + k]);
+            ca0 = x.fma(b0, ca0);
+            ca1 = x.fma(b1, ca1);
+            x = FloatVector.broadcast(SPECIES, a[ao + 11 * LDA + k]);
+            cb0 = x.fma(b0, cb0);
+            cb1 = x.fma(b1, cb1);
+        }
+        store(c00, c01, c, co);
+        store(c10, c11, c, co + ldc);
+        store(c20, c21, c, co + 2 * ldc);
+        store(c30, c31, c, co + 3 * ldc);
+        store(c40, c41, c, co + 4 * ldc);
+        store(c50, c51, c, co + 5 * ldc);
+        store(c60, c61, c, co + 6 * ldc);
+        store(c70, c71, c, co + 7 * ldc);
+        store(c80, c81, c, co + 8 * ldc);
+        store(c90, c91, c, co + 9 * ldc);
+        store(ca0, ca1, c, co + 10 * ldc);
+        store(cb0, cb1, c, co + 11 * ldc);
+    }
+
+    private static void store(FloatVector left, FloatVector right, float[] c, int offset) {
+        left.intoArray(c, offset);
+        right.intoArray(c, offset + LANES);
+    }
+}

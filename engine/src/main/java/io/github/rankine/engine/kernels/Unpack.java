@@ -1,0 +1,124 @@
+package io.github.rankine.engine.kernels;
+
+import io.github.rankine.engine.tensor.DType;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.ShortVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShape;
+import jdk.incubator.vector.VectorSpecies;
+
+/** Widens stored elements to float32, a stretch of one row at a time. */
+final class Unpack {
+    private static final VectorSpecies<Float> FLOATS = MicroKernel.SPECIES;
+    private static final VectorSpecies<Integer> INTS = FLOATS.withLanes(int.class);
+    private static final VectorSpecies<Short> HALVES =
+            VectorSpecies.of(short.class, VectorShape.forBitSize(FLOATS.vectorBitSize() / 2));
+    private static final int LANES = FLOATS.length();
+
+    private Unpack() {}
+
+    /** Copies {@code count} elements from element {@code index} of {@code data} to {@code out}. */
+    static void row(DType type, MemorySegment data, long index, float[] out, int offset, int count) {
+        switch (type) {
+            case F32 -> MemorySegment.copy(data, ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * index, out, offset, count);
+            case BF16 -> bf16(data, index, out, offset, count);
+            case F16 -> f16(data, index, out, offset, count);
+        }
+    }
+
+    private static void bf16(MemorySegment data, long index, float[] out, int offset, int count) {
+        int i = 0;
+        for (; i <= count - LANES; i += LANES) {
+            words(data, 2 * (index + i)).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(out, offset + i);
+        }
+        for (; i < count; i++) {
+            out[offset + i] = DType.BF16.read(data, index + i);
+        }
+    }
+
+    /**
+     * The exponent and fraction moved into binary32's place are the value times 2⁻¹¹²: one product mends the exponent's
+     * bias and normalises what was denormal. Infinity and NaN keep a full exponent.
+     */
+    private static void f16(MemorySegment data, long index, float[] out, int offset, int count) {
+        int i = 0;
+        for (; i <= count - LANES; i += LANES) {
+            IntVector bits = words(data, 2 * (index + i));
+            IntVector sign = bits.and(0x8000).lanewise(VectorOperators.LSHL, 16);
+            IntVector magnitude = bits.and(0x7FFF).lanewise(VectorOperators.LSHL, 13);
+            VectorMask<Integer> special = bits.and(0x7C00).eq(0x7C00);
+            IntVector scaled = magnitude.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
+            scaled.blend(magnitude.or(0x7F800000), special).or(sign).reinterpretAsFloats().intoArray(out, offset + i);
+        }
+        for (; i < count; i++) {
+            out[offset + i] = DType.F16.read(data, index + i);
+        }
+    }
+
+    private static IntVector words(MemorySegment data, long byteOffset) {
+        return (IntVector) ShortVector.fromMemorySegment(HALVES, data, byteOffset, ByteOrder.LITTLE_ENDIAN)
+                .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
+    }
+
+    /** {@code Σ x[i] · w[i]} with {@code w} read in place. */
+    static float dot(DType type, MemorySegment data, long index, float[] x, int offset, int count) {
+        return switch (type) {
+            case F32 -> dotF32(data, index, x, offset, count);
+            case BF16 -> dotBf16(data, index, x, offset, count);
+            case F16 -> throw new IllegalArgumentException("F16 is unpacked first");
+        };
+    }
+
+    private static float dotF32(MemorySegment data, long index, float[] x, int offset, int count) {
+        FloatVector s0 = FloatVector.zero(FLOATS), s1 = s0, s2 = s0, s3 = s0;
+        int i = 0;
+        long at = 4 * index;
+        for (; i <= count - 4 * LANES; i += 4 * LANES) {
+            s0 = floats(data, at + 4L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
+            s1 = floats(data, at + 4L * (i + LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + LANES), s1);
+            s2 = floats(data, at + 4L * (i + 2 * LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + 2 * LANES), s2);
+            s3 = floats(data, at + 4L * (i + 3 * LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + 3 * LANES), s3);
+        }
+        for (; i <= count - LANES; i += LANES) {
+            s0 = floats(data, at + 4L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
+        }
+        float sum = s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD);
+        for (; i < count; i++) {
+            sum = Math.fma(DType.F32.read(data, index + i), x[offset + i], sum);
+        }
+        return sum;
+    }
+
+    private static float dotBf16(MemorySegment data, long index, float[] x, int offset, int count) {
+        FloatVector s0 = FloatVector.zero(FLOATS), s1 = s0, s2 = s0, s3 = s0;
+        int i = 0;
+        long at = 2 * index;
+        for (; i <= count - 4 * LANES; i += 4 * LANES) {
+            s0 = bf16s(data, at + 2L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
+            s1 = bf16s(data, at + 2L * (i + LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + LANES), s1);
+            s2 = bf16s(data, at + 2L * (i + 2 * LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + 2 * LANES), s2);
+            s3 = bf16s(data, at + 2L * (i + 3 * LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + 3 * LANES), s3);
+        }
+        for (; i <= count - LANES; i += LANES) {
+            s0 = bf16s(data, at + 2L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
+        }
+        float sum = s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD);
+        for (; i < count; i++) {
+            sum = Math.fma(DType.BF16.read(data, index + i), x[offset + i], sum);
+        }
+        return sum;
+    }
+
+    private static FloatVector floats(MemorySegment data, long byteOffset) {
+        return FloatVector.fromMemorySegment(FLOATS, data, byteOffset, ByteOrder.LITTLE_ENDIAN);
+    }
+
+    private static FloatVector bf16s(MemorySegment data, long byteOffset) {
+        return words(data, byteOffset).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+    }
+}

@@ -1,0 +1,118 @@
+package io.github.rankine.engine.kernels;
+
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Threads that share the tasks of one loop at a time; the caller is one of them. Which thread runs a task is a matter of
+ * luck, so a task must depend on its index alone: then results do not depend on the number of threads.
+ */
+final class Workers implements AutoCloseable {
+    /** One iteration of a parallel loop. */
+    @FunctionalInterface
+    interface Task {
+        /**
+         * @param index  the iteration
+         * @param worker the thread, from 0: a key to scratch memory
+         */
+        void run(int index, int worker);
+    }
+
+    /** Long enough to bridge the gap between two kernels, short enough to leave an idle machine idle. */
+    private static final int SPINS = 4000;
+
+    private final Thread[] threads;
+    private volatile Job job;
+    private volatile boolean closed;
+
+    Workers(int count) {
+        if (count < 1) {
+            throw new IllegalArgumentException(count + " threads");
+        }
+        threads = new Thread[count - 1];
+        for (int i = 0; i < threads.length; i++) {
+            int worker = i + 1;
+            threads[i] = Thread.ofPlatform().daemon().name("rankine-worker-" + worker).start(() -> work(worker));
+        }
+    }
+
+    int count() {
+        return threads.length + 1;
+    }
+
+    /** Runs the task for every index below {@code tasks} and returns when all are done. */
+    void run(int tasks, Task task) {
+        if (tasks <= 1 || threads.length == 0) {
+            for (int i = 0; i < tasks; i++) {
+                task.run(i, 0);
+            }
+            return;
+        }
+        Job next = new Job(tasks, task);
+        job = next;
+        for (int i = 0; i < Math.min(tasks - 1, threads.length); i++) {
+            LockSupport.unpark(threads[i]);
+        }
+        next.help(0);
+        next.await();
+    }
+
+    private void work(int worker) {
+        Job last = null;
+        int spins = 0;
+        while (!closed) {
+            Job current = job;
+            if (current != last) {
+                last = current;
+                current.help(worker);
+                spins = 0;
+            } else if (spins++ < SPINS) {
+                Thread.onSpinWait();
+            } else {
+                LockSupport.park(this);
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        for (Thread thread : threads) {
+            LockSupport.unpark(thread);
+        }
+    }
+
+    private static final class Job {
+        private final int tasks;
+        private final Task task;
+        private final AtomicInteger next = new AtomicInteger();
+        private final AtomicInteger done = new AtomicInteger();
+        private volatile Throwable failure;
+
+        Job(int tasks, Task task) {
+            this.tasks = tasks;
+            this.task = task;
+        }
+
+        void help(int worker) {
+            for (int i = next.getAndIncrement(); i < tasks; i = next.getAndIncrement()) {
+                try {
+                    task.run(i, worker);
+                } catch (RuntimeException | Error e) {
+                    failure = e;
+                } finally {
+                    done.incrementAndGet();
+                }
+            }
+        }
+
+        void await() {
+            while (done.get() < tasks) {
+                Thread.onSpinWait();
+            }
+            if (failure != null) {
+                throw new IllegalStateException("a kernel task failed", failure);
+            }
+        }
+    }
+}

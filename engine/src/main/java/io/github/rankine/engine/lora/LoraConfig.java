@@ -1,0 +1,108 @@
+package io.github.rankine.engine.lora;
+
+import io.github.rankine.engine.RankineException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * Which modules an adapter changes and by what (Hu et al. 2021); the fields are those of PEFT's {@code LoraConfig}.
+ *
+ * @param rank              r, unless {@code rankPattern} says otherwise
+ * @param alpha             α; the update is scaled by α/r, or α/√r with rsLoRA
+ * @param dropout           probability of dropping an element of the adapter's input while training
+ * @param targetModules     the modules that get an adapter
+ * @param excludeModules    modules that get none all the same; null when there are none
+ * @param layersToTransform indices of the layers to adapt; empty for all
+ * @param layersPattern     names of the list that holds the layers (PEFT's {@code layers_pattern}); empty for any
+ * @param rankPattern       ranks by module name pattern; the first that matches wins
+ * @param alphaPattern      alphas by module name pattern; the first that matches wins
+ * @param rslora            scale by α/√r (Kalajdzievski 2023)
+ */
+public record LoraConfig(
+        int rank,
+        double alpha,
+        double dropout,
+        ModuleSelector targetModules,
+        ModuleSelector excludeModules,
+        List<Integer> layersToTransform,
+        List<String> layersPattern,
+        Map<String, Integer> rankPattern,
+        Map<String, Double> alphaPattern,
+        boolean rslora) {
+
+    /** @throws RankineException when a number is out of its range */
+    public LoraConfig {
+        if (rank < 1) {
+            throw new RankineException("rank " + rank + ": a LoRA rank is at least 1");
+        }
+        if (!(alpha > 0) || Double.isInfinite(alpha)) {
+            throw new RankineException("alpha " + alpha + ": must be a positive number");
+        }
+        if (!(dropout >= 0 && dropout < 1)) {
+            throw new RankineException("dropout " + dropout + ": must be at least 0 and below 1");
+        }
+        rankPattern.forEach((pattern, r) -> {
+            if (r < 1) {
+                throw new RankineException("rank_pattern '" + pattern + "': rank " + r + ": a LoRA rank is at least 1");
+            }
+        });
+        layersToTransform = List.copyOf(layersToTransform);
+        layersPattern = List.copyOf(layersPattern);
+        rankPattern = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
+        alphaPattern = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
+    }
+
+    /** The plain case: rank, alpha and targets. */
+    public static LoraConfig of(int rank, double alpha, ModuleSelector targetModules) {
+        return new LoraConfig(rank, alpha, 0, targetModules, null, List.of(), List.of(), Map.of(), Map.of(), false);
+    }
+
+    /** Whether the module of that name gets an adapter; {@code head} tells that it is the output head. */
+    public boolean targets(String module, boolean head) {
+        if (excludeModules != null && excludeModules.selects(module, head)) {
+            return false;
+        }
+        return targetModules.selects(module, head) && inLayersToTransform(module);
+    }
+
+    private boolean inLayersToTransform(String module) {
+        if (layersToTransform.isEmpty()) {
+            return true;
+        }
+        List<String> lists = layersPattern.isEmpty() ? List.of("[^.]*") : layersPattern;
+        for (String list : lists) {
+            Matcher matcher = Pattern.compile(".*\\." + list + "\\.(\\d+)\\.").matcher(module);
+            if (matcher.lookingAt()) {
+                return layersToTransform.contains(Integer.parseInt(matcher.group(1)));
+            }
+        }
+        return false;
+    }
+
+    /** r of that module. */
+    public int rank(String module) {
+        return find(rankPattern, module).orElse(rank);
+    }
+
+    /** α of that module. */
+    public double alpha(String module) {
+        return find(alphaPattern, module).orElse(alpha);
+    }
+
+    /** The factor of B·A for that module. */
+    public double scaling(String module) {
+        int r = rank(module);
+        return alpha(module) / (rslora ? Math.sqrt(r) : r);
+    }
+
+    private static <T> Optional<T> find(Map<String, T> patterns, String module) {
+        return patterns.entrySet().stream()
+                .filter(e -> Pattern.compile("(.*\\.)?(" + e.getKey() + ")$").matcher(module).lookingAt())
+                .map(Map.Entry::getValue)
+                .findFirst();
+    }
+}
