@@ -69,10 +69,14 @@ final class MicroKernel {
             c30 = x.fma(b0, c30);
             c31 = x.fma(b1, c31);
         }
-        store(c00, c01, c, co);
-        store(c10, c11, c, co + ldc);
-        store(c20, c21, c, co + 2 * ldc);
-        store(c30, c31, c, co + 3 * ldc);
+        c00.intoArray(c, co);
+        c01.intoArray(c, co + LANES);
+        c10.intoArray(c, co + ldc);
+        c11.intoArray(c, co + ldc + LANES);
+        c20.intoArray(c, co + 2 * ldc);
+        c21.intoArray(c, co + 2 * ldc + LANES);
+        c30.intoArray(c, co + 3 * ldc);
+        c31.intoArray(c, co + 3 * ldc + LANES);
     }
 
     private static void tile12(float[] a, int ao, float[] b, int bo, int depth, float[] c, int co, int ldc) {
@@ -122,22 +126,29 @@ final class MicroKernel {
             cb0 = x.fma(b0, cb0);
             cb1 = x.fma(b1, cb1);
         }
-        store(c00, c01, c, co);
-        store(c10, c11, c, co + ldc);
-        store(c20, c21, c, co + 2 * ldc);
-        store(c30, c31, c, co + 3 * ldc);
-        store(c40, c41, c, co + 4 * ldc);
-        store(c50, c51, c, co + 5 * ldc);
-        store(c60, c61, c, co + 6 * ldc);
-        store(c70, c71, c, co + 7 * ldc);
-        store(c80, c81, c, co + 8 * ldc);
-        store(c90, c91, c, co + 9 * ldc);
-        store(ca0, ca1, c, co + 10 * ldc);
-        store(cb0, cb1, c, co + 11 * ldc);
-    }
-
-    private static void store(FloatVector left, FloatVector right, float[] c, int offset) {
-        left.intoArray(c, offset);
-        right.intoArray(c, offset + LANES);
+        c00.intoArray(c, co);
+        c01.intoArray(c, co + LANES);
+        c10.intoArray(c, co + ldc);
+        c11.intoArray(c, co + ldc + LANES);
+        c20.intoArray(c, co + 2 * ldc);
+        c21.intoArray(c, co + 2 * ldc + LANES);
+        c30.intoArray(c, co + 3 * ldc);
+        c31.intoArray(c, co + 3 * ldc + LANES);
+        c40.intoArray(c, co + 4 * ldc);
+        c41.intoArray(c, co + 4 * ldc + LANES);
+        c50.intoArray(c, co + 5 * ldc);
+        c51.intoArray(c, co + 5 * ldc + LANES);
+        c60.intoArray(c, co + 6 * ldc);
+        c61.intoArray(c, co + 6 * ldc + LANES);
+        c70.intoArray(c, co + 7 * ldc);
+        c71.intoArray(c, co + 7 * ldc + LANES);
+        c80.intoArray(c, co + 8 * ldc);
+        c81.intoArray(c, co + 8 * ldc + LANES);
+        c90.intoArray(c, co + 9 * ldc);
+        c91.intoArray(c, co + 9 * ldc + LANES);
+        ca0.intoArray(c, co + 10 * ldc);
+        ca1.intoArray(c, co + 10 * ldc + LANES);
+        cb0.intoArray(c, co + 11 * ldc);
+        cb1.intoArray(c, co + 11 * ldc + LANES);
     }
 }
