@@ -41,7 +41,8 @@ final class Gemm {
      * @param transposeA {@code a} is {@code [k, m]} instead of {@code [m, k]}
      * @param transposeB {@code b} is {@code [n, k]} instead of {@code [k, n]}
      */
-    void multiply(Tensor a, boolean transposeA, Operand b, boolean transposeB, Tensor c, float alpha, boolean accumulate) {
+    void multiply(
+            Tensor a, boolean transposeA, Operand b, boolean transposeB, Tensor c, float alpha, boolean accumulate) {
         int m = Math.toIntExact(c.rows());
         long n = c.cols();
         int k = Math.toIntExact(transposeA ? a.rows() : a.cols());
@@ -76,8 +77,7 @@ final class Gemm {
         });
     }
 
-    private void multiplyChunk(
-            Tensor a, boolean transposeA, int m, int k, Tensor c, float alpha, boolean accumulate) {
+    private void multiplyChunk(Tensor a, boolean transposeA, int m, int k, Tensor c, float alpha, boolean accumulate) {
         int width = (int) c.cols();
         int panelCount = (width + NR - 1) / NR;
         int rowBlocks = (m + MC - 1) / MC;
@@ -123,7 +123,8 @@ final class Gemm {
         }
     }
 
-    private static void writeVector(float[] tile, int i, MemorySegment out, long offset, float alpha, boolean accumulate) {
+    private static void writeVector(
+            float[] tile, int i, MemorySegment out, long offset, float alpha, boolean accumulate) {
         FloatVector value = FloatVector.fromArray(SPECIES, tile, i).mul(alpha);
         if (accumulate) {
             value = value.add(FloatVector.fromMemorySegment(SPECIES, out, offset, ByteOrder.nativeOrder()));

@@ -119,7 +119,8 @@ public interface Kernels extends AutoCloseable {
      * @param out          written, {@code [n, heads · headDim]}
      * @param logSumExp    written, {@code [n, heads]}: natural logarithm of each softmax's denominator
      */
-    void attention(Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp);
+    void attention(
+            Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp);
 
     /** Gradients of {@link #attention}; overwrites {@code dq}, {@code dk} and {@code dv}. */
     void attentionBackward(

@@ -43,9 +43,12 @@ final class MatVec {
                     b.read(j, 0, row, 0, k);
                 }
                 for (int i = 0; i < m; i++) {
-                    float dot = unpack ? dot(row, x, i * k, k) : Unpack.dot(b.type(), b.data(), j * b.stride(), x, i * k, k);
+                    float dot = unpack
+                            ? dot(row, x, i * k, k)
+                            : Unpack.dot(b.type(), b.data(), j * b.stride(), x, i * k, k);
                     long at = c.offset(i, j);
-                    Elements.set(c.segment(), at, accumulate ? Elements.get(c.segment(), at) + alpha * dot : alpha * dot);
+                    Elements.set(
+                            c.segment(), at, accumulate ? Elements.get(c.segment(), at) + alpha * dot : alpha * dot);
                 }
             }
         });

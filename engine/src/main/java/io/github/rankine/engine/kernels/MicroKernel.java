@@ -38,7 +38,8 @@ final class MicroKernel {
      * {@code c[rows, NR] = a[rows, depth] · b[depth, NR]}. Rows are rounded up to a tile's, so {@code a} must have that
      * many to read and {@code c} to write.
      */
-    static void multiply(float[] a, int aOffset, int rows, float[] b, int bOffset, int depth, float[] c, int cOffset, int ldc) {
+    static void multiply(
+            float[] a, int aOffset, int rows, float[] b, int bOffset, int depth, float[] c, int cOffset, int ldc) {
         int row = 0;
         if (MR == 12) {
             for (; rows - row > 8; row += 12) {

@@ -17,16 +17,14 @@ final class Packing {
     /** Rows {@code row …} and columns {@code k …} of {@code a}. */
     static void rows(Tensor a, long row, int rows, long k, int depth, float[] out) {
         for (int i = 0; i < rows; i++) {
-            Unpack.row(
-                    DType.F32, a.segment(), (row + i) * a.stride() + k, out, i * LDA, depth);
+            Unpack.row(DType.F32, a.segment(), (row + i) * a.stride() + k, out, i * LDA, depth);
         }
     }
 
     /** The same of {@code aᵀ}: {@code a} is {@code [k, rows]}. */
     static void rowsTransposed(Tensor a, long row, int rows, long k, int depth, float[] out, float[] scratch) {
         for (int d = 0; d < depth; d++) {
-            Unpack.row(
-                    DType.F32, a.segment(), (k + d) * a.stride() + row, scratch, 0, rows);
+            Unpack.row(DType.F32, a.segment(), (k + d) * a.stride() + row, scratch, 0, rows);
             for (int i = 0; i < rows; i++) {
                 out[i * LDA + d] = scratch[i];
             }

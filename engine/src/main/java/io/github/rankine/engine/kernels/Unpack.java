@@ -34,7 +34,10 @@ final class Unpack {
     private static void bf16(MemorySegment data, long index, float[] out, int offset, int count) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            words(data, 2 * (index + i)).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats().intoArray(out, offset + i);
+            words(data, 2 * (index + i))
+                    .lanewise(VectorOperators.LSHL, 16)
+                    .reinterpretAsFloats()
+                    .intoArray(out, offset + i);
         }
         for (; i < count; i++) {
             out[offset + i] = DType.BF16.read(data, index + i);
@@ -53,7 +56,10 @@ final class Unpack {
             IntVector magnitude = bits.and(0x7FFF).lanewise(VectorOperators.LSHL, 13);
             VectorMask<Integer> special = bits.and(0x7C00).eq(0x7C00);
             IntVector scaled = magnitude.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
-            scaled.blend(magnitude.or(0x7F800000), special).or(sign).reinterpretAsFloats().intoArray(out, offset + i);
+            scaled.blend(magnitude.or(0x7F800000), special)
+                    .or(sign)
+                    .reinterpretAsFloats()
+                    .intoArray(out, offset + i);
         }
         for (; i < count; i++) {
             out[offset + i] = DType.F16.read(data, index + i);
@@ -81,8 +87,10 @@ final class Unpack {
         for (; i <= count - 4 * LANES; i += 4 * LANES) {
             s0 = floats(data, at + 4L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
             s1 = floats(data, at + 4L * (i + LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + LANES), s1);
-            s2 = floats(data, at + 4L * (i + 2 * LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + 2 * LANES), s2);
-            s3 = floats(data, at + 4L * (i + 3 * LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + 3 * LANES), s3);
+            s2 = floats(data, at + 4L * (i + 2 * LANES))
+                    .fma(FloatVector.fromArray(FLOATS, x, offset + i + 2 * LANES), s2);
+            s3 = floats(data, at + 4L * (i + 3 * LANES))
+                    .fma(FloatVector.fromArray(FLOATS, x, offset + i + 3 * LANES), s3);
         }
         for (; i <= count - LANES; i += LANES) {
             s0 = floats(data, at + 4L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
@@ -101,8 +109,10 @@ final class Unpack {
         for (; i <= count - 4 * LANES; i += 4 * LANES) {
             s0 = bf16s(data, at + 2L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
             s1 = bf16s(data, at + 2L * (i + LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + LANES), s1);
-            s2 = bf16s(data, at + 2L * (i + 2 * LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + 2 * LANES), s2);
-            s3 = bf16s(data, at + 2L * (i + 3 * LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + 3 * LANES), s3);
+            s2 = bf16s(data, at + 2L * (i + 2 * LANES))
+                    .fma(FloatVector.fromArray(FLOATS, x, offset + i + 2 * LANES), s2);
+            s3 = bf16s(data, at + 2L * (i + 3 * LANES))
+                    .fma(FloatVector.fromArray(FLOATS, x, offset + i + 3 * LANES), s3);
         }
         for (; i <= count - LANES; i += LANES) {
             s0 = bf16s(data, at + 2L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);

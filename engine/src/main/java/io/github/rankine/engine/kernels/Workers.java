@@ -32,7 +32,10 @@ final class Workers implements AutoCloseable {
         threads = new Thread[count - 1];
         for (int i = 0; i < threads.length; i++) {
             int worker = i + 1;
-            threads[i] = Thread.ofPlatform().daemon().name("rankine-worker-" + worker).start(() -> work(worker));
+            threads[i] = Thread.ofPlatform()
+                    .daemon()
+                    .name("rankine-worker-" + worker)
+                    .start(() -> work(worker));
         }
     }
 

@@ -101,7 +101,9 @@ public record LoraConfig(
 
     private static <T> Optional<T> find(Map<String, T> patterns, String module) {
         return patterns.entrySet().stream()
-                .filter(e -> Pattern.compile("(.*\\.)?(" + e.getKey() + ")$").matcher(module).lookingAt())
+                .filter(e -> Pattern.compile("(.*\\.)?(" + e.getKey() + ")$")
+                        .matcher(module)
+                        .lookingAt())
                 .map(Map.Entry::getValue)
                 .findFirst();
     }

@@ -37,8 +37,8 @@ public sealed interface ModuleSelector {
             try {
                 return new Expression(Pattern.compile(expression));
             } catch (PatternSyntaxException e) {
-                throw new RankineException("target modules: '" + expression + "' is not a regular expression: "
-                        + e.getDescription(), e);
+                throw new RankineException(
+                        "target modules: '" + expression + "' is not a regular expression: " + e.getDescription(), e);
             }
         }
 

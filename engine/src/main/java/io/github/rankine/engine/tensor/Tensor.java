@@ -27,7 +27,10 @@ public record Tensor(MemorySegment segment, long rows, long cols, long stride) {
 
     /** A zeroed tensor in {@code arena}. */
     public static Tensor allocate(Arena arena, long rows, long cols) {
-        return of(arena.allocate(Math.max(4, Math.multiplyExact(4L, Math.multiplyExact(rows, cols))), ALIGNMENT), rows, cols);
+        return of(
+                arena.allocate(Math.max(4, Math.multiplyExact(4L, Math.multiplyExact(rows, cols))), ALIGNMENT),
+                rows,
+                cols);
     }
 
     /** A contiguous view of {@code segment}. */
@@ -83,7 +86,8 @@ public record Tensor(MemorySegment segment, long rows, long cols, long stride) {
     /** A view of {@code count} rows from {@code first}. */
     public Tensor rows(long first, long count) {
         checkRange(first, count, rows);
-        return new Tensor(hasMemory() ? segment.asSlice(offset(first, 0), span(count, cols)) : segment, count, cols, stride);
+        return new Tensor(
+                hasMemory() ? segment.asSlice(offset(first, 0), span(count, cols)) : segment, count, cols, stride);
     }
 
     /** A view of {@code count} columns from {@code first}, keeping the stride. */
@@ -105,8 +109,7 @@ public record Tensor(MemorySegment segment, long rows, long cols, long stride) {
     /** Copies the elements of a tensor of the same shape into this one. */
     public void copyFrom(Tensor other) {
         if (other.rows != rows || other.cols != cols) {
-            throw new IllegalArgumentException(
-                    other.rows + " x " + other.cols + " copied into " + rows + " x " + cols);
+            throw new IllegalArgumentException(other.rows + " x " + other.cols + " copied into " + rows + " x " + cols);
         }
         if (isContiguous() && other.isContiguous()) {
             MemorySegment.copy(other.segment, 0, segment, 0, bytes());
@@ -122,7 +125,12 @@ public record Tensor(MemorySegment segment, long rows, long cols, long stride) {
         float[] values = new float[Math.toIntExact(size())];
         for (long row = 0; row < rows; row++) {
             MemorySegment.copy(
-                    segment, ValueLayout.JAVA_FLOAT_UNALIGNED, offset(row, 0), values, Math.toIntExact(row * cols), (int) cols);
+                    segment,
+                    ValueLayout.JAVA_FLOAT_UNALIGNED,
+                    offset(row, 0),
+                    values,
+                    Math.toIntExact(row * cols),
+                    (int) cols);
         }
         return values;
     }

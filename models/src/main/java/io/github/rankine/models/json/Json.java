@@ -74,7 +74,10 @@ public final class Json {
                 throw new RankineException(
                         file + ": " + Files.size(file) + " bytes; a JSON file here has at most " + MAX_BYTES);
             }
-            return StandardCharsets.UTF_8.newDecoder().decode(ByteBuffer.wrap(Files.readAllBytes(file))).toString();
+            return StandardCharsets.UTF_8
+                    .newDecoder()
+                    .decode(ByteBuffer.wrap(Files.readAllBytes(file)))
+                    .toString();
         } catch (CharacterCodingException e) {
             throw new RankineException(file + ": not UTF-8; " + CUT_SHORT, e);
         } catch (IOException e) {

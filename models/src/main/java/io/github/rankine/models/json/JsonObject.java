@@ -167,9 +167,11 @@ public final class JsonObject {
 
     private <T> Map<String, T> map(String field, BiFunction<String, JsonNode, T> item) {
         Map<String, T> values = new LinkedHashMap<>();
-        object(field).ifPresent(object -> object.node
-                .properties()
-                .forEach(entry -> values.put(entry.getKey(), item.apply(field + "." + entry.getKey(), entry.getValue()))));
+        object(field)
+                .ifPresent(object -> object.node
+                        .properties()
+                        .forEach(entry -> values.put(
+                                entry.getKey(), item.apply(field + "." + entry.getKey(), entry.getValue()))));
         return values;
     }
 

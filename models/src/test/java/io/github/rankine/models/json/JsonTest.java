@@ -25,7 +25,8 @@ class JsonTest {
     @Test
     void readsTypedFields() {
         JsonObject object = object("""
-                {"i": 3, "d": 1e-5, "b": true, "s": "x", "n": null, "l": ["p", "q"], "e": 7, "m": {"k": 2}}""");
+            {"i": 3, "d": 1e-5, "b": true, "s": "x", "n": null, "l": ["p", "q"], "e": 7, "m": {"k": 2}}\
+            """);
         assertThat(object.integer("i", 1, 5)).isEqualTo(3);
         assertThat(object.integer("n", 1, 5, 4)).isEqualTo(4);
         assertThat(object.number("d", 0, 1)).isEqualTo(1e-5);
@@ -39,14 +40,18 @@ class JsonTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', value = {
-        "{}                 | config.json: no field i; expected an integer from 1 to 5",
-        "{\"i\": 0}         | config.json: i: 0 found, expected an integer from 1 to 5",
-        "{\"i\": 1.5}       | config.json: i: 1.5 found, expected an integer from 1 to 5",
-        "{\"i\": \"3\"}     | config.json: i: the string \"3\" found, expected an integer from 1 to 5",
-        "{\"i\": [3]}       | config.json: i: a list found, expected an integer from 1 to 5",
-        "{\"i\": 99999999999999999999} | config.json: i: 99999999999999999999 found, expected an integer from 1 to 5"
-    })
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "{}                 | config.json: no field i; expected an integer from 1 to 5",
+                "{\"i\": 0}         | config.json: i: 0 found, expected an integer from 1 to 5",
+                "{\"i\": 1.5}       | config.json: i: 1.5 found, expected an integer from 1 to 5",
+                "{\"i\": \"3\"}     | config.json: i: the string \"3\" found, expected an integer from 1 to 5",
+                "{\"i\": [3]}       | config.json: i: a list found, expected an integer from 1 to 5",
+                "{\"i\": 99999999999999999999} | config.json: i: 99999999999999999999 found, expected an integer from"
+                        + " 1 to 5"
+            })
     void namesTheFieldAndWhatIsExpected(String text, String message) {
         assertThatThrownBy(() -> object(text).integer("i", 1, 5))
                 .isInstanceOf(RankineException.class)
@@ -60,13 +65,26 @@ class JsonTest {
                         .orElseThrow()
                         .number("factor", 1, 64))
                 .hasMessage("config.json: rope.factor: Infinity found, expected a number from 1.0 to 64.0");
-        assertThatThrownBy(() -> object("{\"rope\": 3}").object("rope")).hasMessageContaining("rope: 3 found, expected an object");
+        assertThatThrownBy(() -> object("{\"rope\": 3}").object("rope"))
+                .hasMessageContaining("rope: 3 found, expected an object");
         assertThatThrownBy(() -> object("{\"l\": [\"a\", 2]}").strings("l")).hasMessageContaining("l[1]: 2 found");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"", " ", "{", "{\"a\": 1", "{\"a\": 1} x", "{\"a\": 1, \"a\": 2}", "[1]", "null", "{'a': 1}",
-            "{\"a\": NaN}", "{\"a\": \"b\nc\"}"})
+    @ValueSource(
+            strings = {
+                "",
+                " ",
+                "{",
+                "{\"a\": 1",
+                "{\"a\": 1} x",
+                "{\"a\": 1, \"a\": 2}",
+                "[1]",
+                "null",
+                "{'a': 1}",
+                "{\"a\": NaN}",
+                "{\"a\": \"b\nc\"}"
+            })
     void refusesWhatIsNotOneObject(String text) {
         assertThatThrownBy(() -> object(text))
                 .isInstanceOf(RankineException.class)
@@ -84,7 +102,8 @@ class JsonTest {
 
     @Test
     void refusesFilesThatCannotBeRead() throws IOException {
-        assertThatThrownBy(() -> Json.readObject(folder.resolve("none.json"))).hasMessageEndingWith("none.json: no such file");
+        assertThatThrownBy(() -> Json.readObject(folder.resolve("none.json")))
+                .hasMessageEndingWith("none.json: no such file");
         assertThatThrownBy(() -> Json.readObject(folder)).hasMessageEndingWith(": not a file");
         Path latin = Files.write(folder.resolve("latin.json"), new byte[] {'"', (byte) 0xE9, '"'});
         assertThatThrownBy(() -> Json.readObject(latin)).hasMessageContaining("latin.json: not UTF-8");
@@ -92,17 +111,20 @@ class JsonTest {
 
     @Test
     void writesAsPythonDoes() {
-        assertThat(Json.write(object("{\"a\":[1,2],\"b\":{},\"c\":[],\"d\":{\"e\":null}}").toNode())).isEqualTo("""
-                {
-                  "a": [
-                    1,
-                    2
-                  ],
-                  "b": {},
-                  "c": [],
-                  "d": {
-                    "e": null
-                  }
-                }""");
+        assertThat(Json.write(object("{\"a\":[1,2],\"b\":{},\"c\":[],\"d\":{\"e\":null}}")
+                        .toNode()))
+                .isEqualTo("""
+                    {
+                      "a": [
+                        1,
+                        2
+                      ],
+                      "b": {},
+                      "c": [],
+                      "d": {
+                        "e": null
+                      }
+                    }\
+                    """);
     }
 }
