@@ -1,0 +1,201 @@
+package io.github.rankine.models.config;
+
+import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.models.json.JsonObject;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.stream.IntStream;
+
+/** Reads config.json; the defaults are those of the families' configuration classes in transformers 5. */
+final class ModelConfigReader {
+    private static final int MAX_VOCAB = 1 << 24;
+    private static final int MAX_WIDTH = 1 << 22;
+    private static final int MAX_LAYERS = 1 << 12;
+    private static final int MAX_HEADS = 1 << 14;
+    private static final int MAX_HEAD_DIM = 1 << 14;
+    private static final int DEFAULT_WINDOW = 4096;
+
+    private final JsonObject config;
+
+    ModelConfigReader(JsonObject config) {
+        this.config = config;
+    }
+
+    ModelConfig read(String text) {
+        String modelType = config.string("model_type");
+        Family family = Family.named(modelType)
+                .orElseThrow(() -> config.error(
+                        "model_type", "'" + modelType + "' is not supported; supported are " + Family.modelTypes()));
+        if (config.has("quantization_config")) {
+            throw config.error(
+                    "quantization_config",
+                    "quantized checkpoints are not supported; use the original one in float32, bfloat16 or float16");
+        }
+        return switch (family) {
+            case LLAMA -> decoder(family, text, 2048, config.flag("attention_bias", false), config.flag("attention_bias", false));
+            case MISTRAL -> decoder(family, text, 131072, false, false);
+            case QWEN2 -> decoder(family, text, 32768, true, false);
+            case GPT2 -> gpt2(text);
+        };
+    }
+
+    /** Llama and what descends from it. */
+    private ModelConfig decoder(Family family, String text, int defaultPositions, boolean qkvBias, boolean outputBias) {
+        int hidden = config.integer("hidden_size", 1, MAX_WIDTH);
+        int layers = config.integer("num_hidden_layers", 1, MAX_LAYERS);
+        int heads = config.integer("num_attention_heads", 1, MAX_HEADS);
+        int kvHeads = config.integer("num_key_value_heads", 1, MAX_HEADS, defaultKvHeads(family, heads));
+        if (heads % kvHeads != 0) {
+            throw config.unexpected("num_key_value_heads", "a divisor of num_attention_heads, " + heads);
+        }
+        if (!config.has("head_dim") && hidden % heads != 0) {
+            throw config.unexpected("num_attention_heads", "a divisor of hidden_size, " + hidden + ", or head_dim given");
+        }
+        int headDim = config.integer("head_dim", 1, MAX_HEAD_DIM, hidden / heads);
+        if (headDim % 2 != 0) {
+            throw config.error(
+                    config.has("head_dim") ? "head_dim" : "num_attention_heads",
+                    "heads of " + headDim + " elements; rotary embeddings need an even number");
+        }
+        int positions = config.integer("max_position_embeddings", 1, ModelConfig.MAX_POSITIONS, defaultPositions);
+        return new ModelConfig(
+                family,
+                config.integer("vocab_size", 1, MAX_VOCAB),
+                hidden,
+                config.integer("intermediate_size", 1, MAX_WIDTH),
+                layers,
+                heads,
+                kvHeads,
+                headDim,
+                config.number("rms_norm_eps", 0, 1, 1e-6),
+                Optional.of(Rope.read(config, positions)),
+                positions,
+                config.flag("tie_word_embeddings", false),
+                qkvBias,
+                outputBias,
+                family == Family.LLAMA && config.flag("mlp_bias", false),
+                Activation.read(config, "hidden_act", "silu"),
+                slidingWindows(family, layers),
+                tokenId("bos_token_id"),
+                tokenIds(config, "eos_token_id"),
+                tokenId("pad_token_id"),
+                dtype(),
+                text);
+    }
+
+    private ModelConfig gpt2(String text) {
+        refuseUnless("scale_attn_weights", true);
+        refuseUnless("scale_attn_by_inverse_layer_idx", false);
+        refuseUnless("add_cross_attention", false);
+        int hidden = config.integer("n_embd", 1, MAX_WIDTH);
+        int layers = config.integer("n_layer", 1, MAX_LAYERS);
+        int heads = config.integer("n_head", 1, MAX_HEADS);
+        if (hidden % heads != 0) {
+            throw config.unexpected("n_head", "a divisor of n_embd, " + hidden);
+        }
+        return new ModelConfig(
+                Family.GPT2,
+                config.integer("vocab_size", 1, MAX_VOCAB),
+                hidden,
+                config.integer("n_inner", 1, MAX_WIDTH, 4 * hidden),
+                layers,
+                heads,
+                heads,
+                hidden / heads,
+                config.number("layer_norm_epsilon", 0, 1, 1e-5),
+                Optional.empty(),
+                config.integer("n_positions", 1, ModelConfig.MAX_POSITIONS),
+                config.flag("tie_word_embeddings", true),
+                true,
+                true,
+                true,
+                Activation.read(config, "activation_function", "gelu_new"),
+                Collections.nCopies(layers, 0),
+                tokenId("bos_token_id"),
+                tokenIds(config, "eos_token_id"),
+                tokenId("pad_token_id"),
+                dtype(),
+                text);
+    }
+
+    /**
+     * Mistral's window holds in every layer. Qwen2's holds if use_sliding_window is set, in the layers that layer_types
+     * names, otherwise in those from max_window_layers on.
+     */
+    private List<Integer> slidingWindows(Family family, int layers) {
+        return switch (family) {
+            case MISTRAL -> Collections.nCopies(layers, window());
+            case QWEN2 -> qwen2Windows(layers);
+            case LLAMA, GPT2 -> Collections.nCopies(layers, 0);
+        };
+    }
+
+    private List<Integer> qwen2Windows(int layers) {
+        int window = config.flag("use_sliding_window", false) ? window() : 0;
+        List<String> types = config.strings("layer_types");
+        if (types.isEmpty()) {
+            int first = config.integer("max_window_layers", 0, Integer.MAX_VALUE, 28);
+            return IntStream.range(0, layers).mapToObj(layer -> layer < first ? 0 : window).toList();
+        }
+        if (types.size() != layers) {
+            throw config.error("layer_types", types.size() + " entries, expected one for each of the " + layers + " layers");
+        }
+        return types.stream()
+                .map(type -> switch (type) {
+                    case "full_attention" -> 0;
+                    case "sliding_attention" -> window;
+                    default -> throw config.error(
+                            "layer_types", "'" + type + "', expected full_attention or sliding_attention");
+                })
+                .toList();
+    }
+
+    private int window() {
+        int none = isNull("sliding_window") ? 0 : DEFAULT_WINDOW;
+        return config.integer("sliding_window", 1, ModelConfig.MAX_POSITIONS, none);
+    }
+
+    private int defaultKvHeads(Family family, int heads) {
+        if (isNull("num_key_value_heads")) {
+            return heads;
+        }
+        return switch (family) {
+            case MISTRAL -> 8;
+            case QWEN2 -> 32;
+            case LLAMA, GPT2 -> heads;
+        };
+    }
+
+    /** A field set to null turns something off where an absent one takes the family's default. */
+    private boolean isNull(String field) {
+        return config.names().contains(field) && !config.has(field);
+    }
+
+    private void refuseUnless(String field, boolean supported) {
+        if (config.flag(field, supported) != supported) {
+            throw config.unexpected(field, supported + "; Rankine has no other");
+        }
+    }
+
+    /** A token; some checkpoints write -1 for none. */
+    private OptionalInt tokenId(String field) {
+        int id = config.integer(field, -1, Integer.MAX_VALUE, -1);
+        return id < 0 ? OptionalInt.empty() : OptionalInt.of(id);
+    }
+
+    /** One token or a list of them; some checkpoints write -1 for none. */
+    static List<Integer> tokenIds(JsonObject object, String field) {
+        return object.integers(field, -1, Integer.MAX_VALUE).stream().filter(id -> id >= 0).distinct().toList();
+    }
+
+    private Optional<DType> dtype() {
+        return switch (config.string(config.has("dtype") ? "dtype" : "torch_dtype", "")) {
+            case "float32" -> Optional.of(DType.F32);
+            case "bfloat16" -> Optional.of(DType.BF16);
+            case "float16" -> Optional.of(DType.F16);
+            default -> Optional.empty();
+        };
+    }
+}
