@@ -67,7 +67,7 @@ public record Tensor(MemorySegment segment, long rows, long cols, long stride) {
     }
 
     public boolean hasMemory() {
-        return segment != MemorySegment.NULL;
+        return !segment.equals(MemorySegment.NULL);
     }
 
     /** Byte offset of an element in {@link #segment}. */
@@ -106,10 +106,13 @@ public record Tensor(MemorySegment segment, long rows, long cols, long stride) {
         }
     }
 
-    /** Copies the elements of a tensor of the same shape into this one. */
+    /** Copies the elements of a tensor of the same shape into this one; without memory there are none to copy. */
     public void copyFrom(Tensor other) {
         if (other.rows != rows || other.cols != cols) {
             throw new IllegalArgumentException(other.rows + " x " + other.cols + " copied into " + rows + " x " + cols);
+        }
+        if (!hasMemory() || !other.hasMemory()) {
+            return;
         }
         if (isContiguous() && other.isContiguous()) {
             MemorySegment.copy(other.segment, 0, segment, 0, bytes());

@@ -18,7 +18,7 @@ public record Weight(DType type, long rows, long cols, MemorySegment data) {
             throw new IllegalArgumentException("bad weight shape " + rows + " x " + cols);
         }
         long bytes = Math.multiplyExact(Math.multiplyExact(rows, cols), (long) type.bytes());
-        if (data != MemorySegment.NULL && data.byteSize() < bytes) {
+        if (!data.equals(MemorySegment.NULL) && data.byteSize() < bytes) {
             throw new IllegalArgumentException(
                     rows + " x " + cols + " " + type + " needs " + bytes + " bytes, has " + data.byteSize());
         }
@@ -38,7 +38,7 @@ public record Weight(DType type, long rows, long cols, MemorySegment data) {
     }
 
     public boolean hasMemory() {
-        return data != MemorySegment.NULL;
+        return !data.equals(MemorySegment.NULL);
     }
 
     public float get(long row, long col) {

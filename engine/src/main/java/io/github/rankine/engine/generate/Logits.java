@@ -1,0 +1,33 @@
+package io.github.rankine.engine.generate;
+
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.kernels.PlanningKernels;
+import io.github.rankine.engine.nn.Batch;
+import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.tape.Tape;
+import io.github.rankine.engine.tape.Variable;
+import io.github.rankine.engine.tape.Workspace;
+import io.github.rankine.engine.tensor.Tensor;
+import java.util.stream.IntStream;
+
+/** The logits of every position of one sequence, for comparing with other implementations. */
+public final class Logits {
+    private Logits() {}
+
+    /** Copies the logits of {@code tokens} into {@code out [tokens, vocabulary]}. */
+    public static void of(Decoder decoder, Kernels kernels, int[] tokens, Tensor out) {
+        int[] rows = IntStream.range(0, tokens.length).toArray();
+        Batch batch = new Batch(tokens, rows, new int[] {0, tokens.length}, rows, new int[tokens.length]);
+        try (Workspace planning = Workspace.planning();
+                Workspace workspace = Workspace.empty()) {
+            compute(Tape.withoutGradients(PlanningKernels.create(), planning), decoder, batch);
+            workspace.reserve(planning.peak());
+            out.copyFrom(compute(Tape.withoutGradients(kernels, workspace), decoder, batch));
+        }
+    }
+
+    private static Tensor compute(Tape tape, Decoder decoder, Batch batch) {
+        Variable hidden = decoder.forward(tape, batch);
+        return decoder.logits(tape, hidden).value();
+    }
+}

@@ -1,0 +1,168 @@
+package io.github.rankine.engine.lora;
+
+import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.kernels.Dropout;
+import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.Tensor;
+import io.github.rankine.engine.tensor.Weight;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+import java.util.function.BiFunction;
+import java.util.stream.Collectors;
+
+/** An adapter over one base: the updates of its target modules (Hu et al. 2021). */
+public final class LoraAdapter {
+    private final LoraConfig config;
+    private final SequencedMap<String, LoraModule> modules;
+
+    private LoraAdapter(LoraConfig config, SequencedMap<String, LoraModule> modules) {
+        this.config = config;
+        this.modules = modules;
+    }
+
+    /** The factors of one module as a file holds them: {@code a [r, in]}, {@code b [out, r]}. */
+    public record Factors(Weight a, Weight b) {}
+
+    /**
+     * A fresh adapter, initialised as PEFT does: A from U(−1/√in, 1/√in), which is Kaiming's uniform with a = √5, and B zero,
+     * so that it changes nothing yet.
+     *
+     * @param linears every linear layer of the base
+     * @throws RankineException when no layer is targeted, or the rank exceeds every matrix it would adapt
+     */
+    public static LoraAdapter initialize(LoraConfig config, List<LinearShape> linears, long seed, Arena arena) {
+        List<LinearShape> targets = targets(config, linears);
+        return build(config, targets, (linear, rank) -> {
+            Tensor a = Tensor.allocate(arena, rank, linear.inputs());
+            float bound = (float) (1 / Math.sqrt(linear.inputs()));
+            long moduleSeed = Dropout.seedOf(seed, linears.indexOf(linear));
+            for (long i = 0; i < a.size(); i++) {
+                a.segment().setAtIndex(ValueLayout.JAVA_FLOAT, i, (2 * Dropout.uniform(moduleSeed, i) - 1) * bound);
+            }
+            return new Factors(
+                    a.asWeight(),
+                    Tensor.allocate(arena, linear.outputs(), rank).asWeight());
+        });
+    }
+
+    /** An adapter without memory, for planning. */
+    public static LoraAdapter planned(LoraConfig config, List<LinearShape> linears) {
+        return build(
+                config,
+                targets(config, linears),
+                (linear, rank) -> new Factors(
+                        Weight.shapeOnly(DType.F32, rank, linear.inputs()),
+                        Weight.shapeOnly(DType.F32, linear.outputs(), rank)));
+    }
+
+    /**
+     * A stored adapter over this base. The factors are copied to float32.
+     *
+     * @throws RankineException naming the first tensor that is missing, not wanted or of another shape
+     */
+    public static LoraAdapter of(
+            LoraConfig config, List<LinearShape> linears, Map<String, Factors> stored, Arena arena) {
+        Map<String, LinearShape> byName =
+                linears.stream().collect(Collectors.toMap(LinearShape::name, linear -> linear));
+        for (String module : stored.keySet()) {
+            if (!byName.containsKey(module)) {
+                throw new RankineException("the adapter has " + module
+                        + ".lora_A.weight, but this base has no such layer: it was made for another base model");
+            }
+        }
+        List<LinearShape> targets = linears.stream()
+                .filter(linear -> stored.containsKey(linear.name()))
+                .toList();
+        for (LinearShape linear : linears) {
+            if (config.targets(linear.name(), linear.head()) && !stored.containsKey(linear.name())) {
+                throw new RankineException("the adapter lacks " + linear.name()
+                        + ".lora_A.weight, which its target_modules name in this base: it was made for another base"
+                        + " model");
+            }
+        }
+        return build(config, targets, (linear, rank) -> {
+            Factors factors = stored.get(linear.name());
+            check(linear.name() + ".lora_A.weight", factors.a(), rank, linear.inputs());
+            check(linear.name() + ".lora_B.weight", factors.b(), linear.outputs(), rank);
+            return new Factors(
+                    factors.a().toTensor(arena).asWeight(),
+                    factors.b().toTensor(arena).asWeight());
+        });
+    }
+
+    private static void check(String tensor, Weight found, long rows, long cols) {
+        if (found.rows() != rows || found.cols() != cols) {
+            throw new RankineException("the adapter's " + tensor + " is [" + found.rows() + ", " + found.cols()
+                    + "], this base needs [" + rows + ", " + cols + "]: it was made for another base model");
+        }
+    }
+
+    private static LoraAdapter build(
+            LoraConfig config, List<LinearShape> targets, BiFunction<LinearShape, Integer, Factors> factors) {
+        SequencedMap<String, LoraModule> modules = new LinkedHashMap<>();
+        for (LinearShape linear : targets) {
+            Factors made = factors.apply(linear, config.rank(linear.name()));
+            modules.put(
+                    linear.name(),
+                    new LoraModule(
+                            new Parameter(linear.name() + ".lora_A.weight", made.a()),
+                            new Parameter(linear.name() + ".lora_B.weight", made.b()),
+                            config.scaling(linear.name()),
+                            config.dropout()));
+        }
+        return new LoraAdapter(config, Collections.unmodifiableSequencedMap(modules));
+    }
+
+    private static List<LinearShape> targets(LoraConfig config, List<LinearShape> linears) {
+        List<LinearShape> targets = linears.stream()
+                .filter(linear -> config.targets(linear.name(), linear.head()))
+                .toList();
+        if (targets.isEmpty()) {
+            throw new RankineException("target modules match nothing in this model; its linear layers are "
+                    + linears.stream()
+                            .map(linear -> linear.name().replaceFirst(".*\\.", ""))
+                            .distinct()
+                            .collect(Collectors.joining(", ")));
+        }
+        if (oversized(config, targets).size() == targets.size()) {
+            throw new RankineException("rank " + config.rank(targets.getFirst().name())
+                    + " is larger than every matrix it would adapt: choose a smaller rank");
+        }
+        return targets;
+    }
+
+    /** Names of the targeted layers of which a side is smaller than the rank: more rank cannot help there. */
+    public static List<String> oversized(LoraConfig config, List<LinearShape> linears) {
+        return linears.stream()
+                .filter(linear -> config.targets(linear.name(), linear.head()))
+                .filter(linear -> config.rank(linear.name()) > Math.min(linear.inputs(), linear.outputs()))
+                .map(LinearShape::name)
+                .toList();
+    }
+
+    public LoraConfig config() {
+        return config;
+    }
+
+    /** The updates by module name, in the model's order. */
+    public SequencedMap<String, LoraModule> modules() {
+        return modules;
+    }
+
+    /** A and B of each module, in the model's order. */
+    public List<Parameter> parameters() {
+        List<Parameter> parameters = new ArrayList<>();
+        modules.values().forEach(module -> {
+            parameters.add(module.a());
+            parameters.add(module.b());
+        });
+        return parameters;
+    }
+}

@@ -1,0 +1,45 @@
+package io.github.rankine.engine.nn;
+
+import io.github.rankine.engine.kernels.AttentionShape;
+import io.github.rankine.engine.kernels.AttentionSpans;
+import io.github.rankine.engine.tape.AttentionOperations;
+import io.github.rankine.engine.tape.Tape;
+import io.github.rankine.engine.tape.Variable;
+import io.github.rankine.engine.tensor.Tensor;
+
+/**
+ * Where the rows of a forward pass stand.
+ *
+ * @param positions     position of each row in its sequence
+ * @param positionLimit one more than the highest of them
+ * @param spans         which rows see which keys
+ * @param cache         keys and values of earlier tokens; null in training
+ */
+record Context(int[] positions, int positionLimit, AttentionSpans spans, KeyValueCache cache) {
+    static Context of(Batch batch) {
+        int limit = 0;
+        for (int position : batch.positions()) {
+            limit = Math.max(limit, position + 1);
+        }
+        return new Context(batch.positions(), limit, AttentionSpans.ofSequences(batch.starts()), null);
+    }
+
+    /** {@code count} tokens that follow those in the cache. */
+    static Context after(KeyValueCache cache, int count) {
+        int[] positions = new int[count];
+        for (int i = 0; i < count; i++) {
+            positions[i] = cache.length() + i;
+        }
+        int limit = cache.length() + count;
+        AttentionSpans spans =
+                new AttentionSpans(new int[] {0}, new int[] {count}, new int[] {0}, new int[] {limit});
+        return new Context(positions, limit, spans, cache);
+    }
+
+    /** Attention over the cache, after adding these keys and values to it. */
+    Variable cached(Tape tape, int layer, Tensor queries, Tensor keys, Tensor values, AttentionShape shape) {
+        cache.store(layer, keys, values);
+        return AttentionOperations.cachedAttention(
+                tape, queries, cache.keys(layer, positionLimit), cache.values(layer, positionLimit), spans, shape);
+    }
+}

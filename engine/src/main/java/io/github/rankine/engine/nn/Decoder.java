@@ -1,0 +1,215 @@
+package io.github.rankine.engine.nn;
+
+import io.github.rankine.engine.kernels.AttentionShape;
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.lora.LoraAdapter;
+import io.github.rankine.engine.lora.LoraModule;
+import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tape.Tape;
+import io.github.rankine.engine.tape.TokenOperations;
+import io.github.rankine.engine.tape.Variable;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.SequencedSet;
+
+/**
+ * A decoder-only transformer. One forward pass serves training, evaluation and generation.
+ *
+ * <pre>
+ *   ids ─ embedding (+ positions) ─ block × layers ─ rows that matter ─ norm ─ hidden [m, d] ─ head ─ logits [m, vocabulary]
+ * </pre>
+ */
+public final class Decoder implements AutoCloseable {
+    private final Parameter tokenEmbedding;
+    private final Parameter positionEmbedding;
+    private final List<DecoderBlock> blocks;
+    private final Norm finalNorm;
+    private final Linear head;
+    private final RotaryTable rotary;
+    private final int maxPositions;
+    private Arena merged;
+
+    /**
+     * @param tokenEmbedding    {@code [vocabulary, d]}
+     * @param positionEmbedding {@code [positions, d]}, or null where positions are rotary
+     * @param head              to the vocabulary; its weight may be {@code tokenEmbedding} itself
+     * @param rotary            the blocks' table, closed with the decoder; null where positions are learned
+     * @param maxPositions      longest sequence the model was made for
+     */
+    public Decoder(
+            Parameter tokenEmbedding,
+            Parameter positionEmbedding,
+            List<DecoderBlock> blocks,
+            Norm finalNorm,
+            Linear head,
+            RotaryTable rotary,
+            int maxPositions) {
+        this.tokenEmbedding = tokenEmbedding;
+        this.positionEmbedding = positionEmbedding;
+        this.blocks = List.copyOf(blocks);
+        this.finalNorm = finalNorm;
+        this.head = head;
+        this.rotary = rotary;
+        this.maxPositions = maxPositions;
+    }
+
+    public int vocabularySize() {
+        return Math.toIntExact(tokenEmbedding.value().rows());
+    }
+
+    public int maxPositions() {
+        return maxPositions;
+    }
+
+    /** Whether a longer sequence than {@link #maxPositions} is impossible and not merely unwise. */
+    public boolean hasLearnedPositions() {
+        return positionEmbedding != null;
+    }
+
+    /** The last hidden states {@code [m, d]} of a batch's loss rows. */
+    public Variable forward(Tape tape, Batch batch) {
+        Variable x = blocks(tape, batch.ids(), Context.of(batch));
+        if (batch.lossRows().length < batch.tokens()) {
+            Variable all = x;
+            x = TokenOperations.gatherRows(tape, all, batch.lossRows());
+            tape.done(all);
+        }
+        return normalise(tape, x);
+    }
+
+    /** The last hidden state {@code [1, d]} after {@code ids}, which follow the tokens in the cache and join them. */
+    public Variable forward(Tape tape, int[] ids, KeyValueCache cache) {
+        Variable all = blocks(tape, ids, Context.after(cache, ids.length));
+        cache.advance(ids.length);
+        Variable last = TokenOperations.gatherRows(tape, all, new int[] {ids.length - 1});
+        tape.done(all);
+        return normalise(tape, last);
+    }
+
+    /** Hidden states {@code [m, d]} to logits {@code [m, vocabulary]}. */
+    public Variable logits(Tape tape, Variable hidden) {
+        return head.apply(tape, hidden);
+    }
+
+    private Variable blocks(Tape tape, int[] ids, Context context) {
+        Variable x = TokenOperations.embedding(tape, ids, tokenEmbedding);
+        if (positionEmbedding != null) {
+            x = TokenOperations.addEmbedding(tape, x, context.positions(), positionEmbedding);
+        }
+        for (int layer = 0; layer < blocks.size(); layer++) {
+            x = blocks.get(layer).apply(tape, x, context, layer);
+        }
+        return x;
+    }
+
+    private Variable normalise(Tape tape, Variable x) {
+        Variable y = finalNorm.apply(tape, x);
+        tape.done(x);
+        return y;
+    }
+
+    /** An empty cache for {@code capacity} tokens. */
+    public KeyValueCache newCache(int capacity) {
+        return KeyValueCache.allocate(blocks.size(), capacity, keyWidth());
+    }
+
+    /** A cache without memory, for planning. */
+    public KeyValueCache plannedCache(int capacity) {
+        return KeyValueCache.planned(blocks.size(), capacity, keyWidth());
+    }
+
+    private int keyWidth() {
+        AttentionShape shape = blocks.getFirst().attention().shape();
+        return shape.kvHeads() * shape.headDim();
+    }
+
+    /** Every linear layer, the head last. */
+    public List<Linear> linears() {
+        List<Linear> linears = new ArrayList<>();
+        blocks.forEach(block -> linears.addAll(block.linears()));
+        linears.add(head);
+        return linears;
+    }
+
+    /** The linear layers as adapters see them. */
+    public List<LinearShape> linearShapes() {
+        return linears().stream().map(Linear::shape).toList();
+    }
+
+    /** Every weight once, in the order of the data's way. */
+    public SequencedSet<Parameter> parameters() {
+        SequencedSet<Parameter> all = new LinkedHashSet<>();
+        all.add(tokenEmbedding);
+        if (positionEmbedding != null) {
+            all.add(positionEmbedding);
+        }
+        for (DecoderBlock block : blocks) {
+            all.addAll(block.attentionNorm().parameters());
+            block.attention().linears().forEach(linear -> addTo(all, linear));
+            all.addAll(block.mlpNorm().parameters());
+            block.mlp().linears().forEach(linear -> addTo(all, linear));
+        }
+        all.addAll(finalNorm.parameters());
+        addTo(all, head);
+        return all;
+    }
+
+    private static void addTo(SequencedSet<Parameter> all, Linear linear) {
+        all.add(linear.weight());
+        if (linear.bias() != null) {
+            all.add(linear.bias());
+        }
+    }
+
+    /** Uses these adapters from here on, their updates added up; none of them restores the base. */
+    public void activate(LoraAdapter... adapters) {
+        for (Linear linear : linears()) {
+            linear.setAdapters(Arrays.stream(adapters)
+                    .map(adapter -> adapter.modules().get(linear.name()))
+                    .filter(Objects::nonNull)
+                    .toList());
+        }
+    }
+
+    /**
+     * Adds an adapter to the weights themselves, in float32, and deactivates adapters. The checkpoint's weights are
+     * untouched: the sums are copies. Merging again replaces what was merged.
+     */
+    public void merge(Kernels kernels, LoraAdapter adapter) {
+        unmerge();
+        activate();
+        merged = Arena.ofShared();
+        for (Linear linear : linears()) {
+            LoraModule module = adapter.modules().get(linear.name());
+            if (module != null) {
+                Parameter base = linear.weight();
+                linear.setMerged(new Parameter(
+                        base.name(),
+                        module.mergeInto(kernels, base.value(), linear.shape().transposed(), merged)
+                                .asWeight()));
+            }
+        }
+    }
+
+    /** Back to the checkpoint's weights, bit for bit. */
+    public void unmerge() {
+        linears().forEach(linear -> linear.setMerged(null));
+        if (merged != null) {
+            merged.close();
+            merged = null;
+        }
+    }
+
+    @Override
+    public void close() {
+        unmerge();
+        if (rotary != null) {
+            rotary.close();
+        }
+    }
+}

@@ -1,0 +1,33 @@
+package io.github.rankine.engine.nn;
+
+import io.github.rankine.engine.tape.PointwiseOperations;
+import io.github.rankine.engine.tape.Tape;
+import io.github.rankine.engine.tape.Variable;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * One layer of a decoder, normalised before each half (Vaswani et al. 2017; Xiong et al. 2020).
+ *
+ * <pre>
+ *   x ─┬─ norm ─ attention ─ + ─┬─ norm ─ MLP ─ + ─ y      all [n, d]
+ *      └────────────────────────┘└──────────────┘
+ * </pre>
+ */
+public record DecoderBlock(Norm attentionNorm, SelfAttention attention, Norm mlpNorm, Mlp mlp) {
+    Variable apply(Tape tape, Variable x, Context context, int layer) {
+        Variable attended = attention.apply(tape, attentionNorm.apply(tape, x), context, layer);
+        Variable middle = PointwiseOperations.residual(tape, x, attended);
+        tape.done(x);
+        Variable transformed = mlp.apply(tape, mlpNorm.apply(tape, middle));
+        Variable y = PointwiseOperations.residual(tape, middle, transformed);
+        tape.done(middle);
+        return y;
+    }
+
+    /** Its linear layers, in the order of the checkpoint. */
+    public List<Linear> linears() {
+        return Stream.concat(attention.linears().stream(), mlp.linears().stream())
+                .toList();
+    }
+}

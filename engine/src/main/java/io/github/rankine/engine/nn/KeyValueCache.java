@@ -1,0 +1,72 @@
+package io.github.rankine.engine.nn;
+
+import io.github.rankine.engine.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.Arrays;
+
+/** Keys and values of one sequence's tokens so far, so that generation computes each token once. */
+public final class KeyValueCache implements AutoCloseable {
+    private final Arena arena = Arena.ofShared();
+    private final Tensor[] keys;
+    private final Tensor[] values;
+    private int length;
+
+    private KeyValueCache(int layers) {
+        keys = new Tensor[layers];
+        values = new Tensor[layers];
+    }
+
+    /**
+     * An empty cache.
+     *
+     * @param layers   number of blocks
+     * @param capacity tokens it can hold
+     * @param width    kvHeads · headDim
+     */
+    static KeyValueCache allocate(int layers, int capacity, int width) {
+        KeyValueCache cache = new KeyValueCache(layers);
+        for (int layer = 0; layer < layers; layer++) {
+            cache.keys[layer] = Tensor.allocate(cache.arena, capacity, width);
+            cache.values[layer] = Tensor.allocate(cache.arena, capacity, width);
+        }
+        return cache;
+    }
+
+    /** A cache without memory, for planning. */
+    static KeyValueCache planned(int layers, int capacity, int width) {
+        KeyValueCache cache = new KeyValueCache(layers);
+        Arrays.fill(cache.keys, Tensor.shapeOnly(capacity, width));
+        Arrays.fill(cache.values, Tensor.shapeOnly(capacity, width));
+        return cache;
+    }
+
+    /** Tokens that every layer has stored. */
+    public int length() {
+        return length;
+    }
+
+    /** Stores a layer's keys and values of the tokens after {@link #length}. */
+    void store(int layer, Tensor newKeys, Tensor newValues) {
+        keys[layer].rows(length, newKeys.rows()).copyFrom(newKeys);
+        values[layer].rows(length, newValues.rows()).copyFrom(newValues);
+    }
+
+    /** A layer's first {@code count} keys. */
+    Tensor keys(int layer, int count) {
+        return keys[layer].rows(0, count);
+    }
+
+    Tensor values(int layer, int count) {
+        return values[layer].rows(0, count);
+    }
+
+    /** Moves on after all layers have stored {@code count} tokens. */
+    void advance(int count) {
+        length += count;
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}

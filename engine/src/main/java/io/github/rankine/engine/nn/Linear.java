@@ -1,0 +1,92 @@
+package io.github.rankine.engine.nn;
+
+import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.lora.LoraModule;
+import io.github.rankine.engine.tape.LinearOperations;
+import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tape.Tape;
+import io.github.rankine.engine.tape.Variable;
+import java.util.List;
+
+/**
+ * A linear layer that can carry adapters: {@code y = x · Wᵀ + bias + Σ scaling · x · Aᵀ · Bᵀ}.
+ *
+ * <pre>
+ *   x [n, in] ──┬── W (frozen) ──────────── + bias ──┬── y [n, out]
+ *               └── dropout ── A [r, in] ── B [out, r] ── · scaling ──┘
+ * </pre>
+ */
+public final class Linear {
+    private final String name;
+    private final int index;
+    private final boolean transposed;
+    private final boolean head;
+    private final Parameter bias;
+    private final Parameter base;
+    private Parameter weight;
+    private List<LoraModule> adapters = List.of();
+
+    /**
+     * @param name       the module's name in the checkpoint, as PEFT's target modules match it
+     * @param index      number of the layer in its model; tells its dropout apart from others'
+     * @param weight     {@code [out, in]}, or {@code [in, out]} when {@code transposed}
+     * @param bias       {@code [1, out]} or null
+     * @param transposed GPT-2's Conv1D layout
+     * @param head       whether it is the output head
+     */
+    public Linear(String name, int index, Parameter weight, Parameter bias, boolean transposed, boolean head) {
+        this.name = name;
+        this.index = index;
+        this.base = weight;
+        this.weight = weight;
+        this.bias = bias;
+        this.transposed = transposed;
+        this.head = head;
+    }
+
+    public String name() {
+        return name;
+    }
+
+    /** What an adapter must know of this layer. */
+    public LinearShape shape() {
+        long rows = base.value().rows();
+        long cols = base.value().cols();
+        return new LinearShape(name, transposed ? rows : cols, transposed ? cols : rows, transposed, head);
+    }
+
+    /** The weight in use: the checkpoint's, or the merged one. */
+    public Parameter weight() {
+        return weight;
+    }
+
+    public Parameter bias() {
+        return bias;
+    }
+
+    void setAdapters(List<LoraModule> modules) {
+        adapters = List.copyOf(modules);
+    }
+
+    /** Uses {@code merged} in place of the checkpoint's weight, which stays as it is; null goes back to it. */
+    void setMerged(Parameter merged) {
+        weight = merged == null ? base : merged;
+    }
+
+    /** {@code x [n, in]} to {@code [n, out]}. */
+    public Variable apply(Tape tape, Variable x) {
+        Variable y = LinearOperations.linear(tape, x, weight, bias, transposed);
+        for (LoraModule adapter : adapters) {
+            y = LinearOperations.lowRank(
+                    tape,
+                    x,
+                    y,
+                    adapter.a(),
+                    adapter.b(),
+                    (float) adapter.scaling(),
+                    (float) adapter.dropout(),
+                    tape.seedOf(index));
+        }
+        return y;
+    }
+}

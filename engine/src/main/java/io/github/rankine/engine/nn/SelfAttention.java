@@ -1,0 +1,90 @@
+package io.github.rankine.engine.nn;
+
+import io.github.rankine.engine.kernels.AttentionShape;
+import io.github.rankine.engine.tape.AttentionOperations;
+import io.github.rankine.engine.tape.Tape;
+import io.github.rankine.engine.tape.Variable;
+import java.util.List;
+
+/**
+ * The attention half of a block: projections, positions, causal attention, output projection.
+ *
+ * <pre>
+ *   x [n, d] ─┬─ q ─ rotary ─┐
+ *             ├─ k ─ rotary ─┼─ attention ─ o ─ y [n, d]
+ *             └─ v ──────────┘
+ * </pre>
+ */
+public sealed interface SelfAttention {
+    /** {@code x [n, d]} to {@code [n, d]}; {@code x} is not read after. */
+    Variable apply(Tape tape, Variable x, Context context, int layer);
+
+    List<Linear> linears();
+
+    AttentionShape shape();
+
+    /** A product for each of queries, keys and values; queries and keys are rotated. */
+    record Separate(Linear q, Linear k, Linear v, Linear o, AttentionShape shape, RotaryTable rotary)
+            implements SelfAttention {
+        @Override
+        public Variable apply(Tape tape, Variable x, Context context, int layer) {
+            Variable queries = rotate(tape, q.apply(tape, x), context);
+            Variable keys = rotate(tape, k.apply(tape, x), context);
+            Variable values = v.apply(tape, x);
+            tape.done(x);
+            Variable mixed;
+            if (context.cache() == null) {
+                mixed = AttentionOperations.attention(tape, queries, keys, values, context.spans(), shape);
+            } else {
+                mixed = context.cached(tape, layer, queries.value(), keys.value(), values.value(), shape);
+            }
+            tape.done(queries);
+            tape.done(keys);
+            tape.done(values);
+            Variable y = o.apply(tape, mixed);
+            tape.done(mixed);
+            return y;
+        }
+
+        private Variable rotate(Tape tape, Variable projected, Context context) {
+            return AttentionOperations.rotary(
+                    tape, projected, context.positions(), rotary.upTo(context.positionLimit()), shape.headDim());
+        }
+
+        @Override
+        public List<Linear> linears() {
+            return List.of(q, k, v, o);
+        }
+    }
+
+    /** One product for queries, keys and values together, without rotation, as GPT-2 has it. */
+    record Fused(Linear qkv, Linear o, AttentionShape shape) implements SelfAttention {
+        @Override
+        public Variable apply(Tape tape, Variable x, Context context, int layer) {
+            Variable projected = qkv.apply(tape, x);
+            tape.done(x);
+            Variable mixed;
+            if (context.cache() == null) {
+                mixed = AttentionOperations.fusedAttention(tape, projected, context.spans(), shape);
+            } else {
+                long width = projected.cols() / 3;
+                mixed = context.cached(
+                        tape,
+                        layer,
+                        projected.value().cols(0, width),
+                        projected.value().cols(width, width),
+                        projected.value().cols(2 * width, width),
+                        shape);
+            }
+            tape.done(projected);
+            Variable y = o.apply(tape, mixed);
+            tape.done(mixed);
+            return y;
+        }
+
+        @Override
+        public List<Linear> linears() {
+            return List.of(qkv, o);
+        }
+    }
+}

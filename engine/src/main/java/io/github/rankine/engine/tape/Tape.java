@@ -1,0 +1,157 @@
+package io.github.rankine.engine.tape;
+
+import io.github.rankine.engine.kernels.Dropout;
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Records operations as they run forward and runs their gradients in reverse.
+ *
+ * <p>Operations are coarse ({@link Operations}): a whole product or attention layer each, with its backward pass next to its
+ * forward pass. Nothing is recorded for what leads to nothing trainable, so the backward pass ends at the lowest adapted
+ * layer by itself. A value lives until the operation that made it has run backward, or, when no gradient needs it,
+ * until {@link #done}.
+ */
+public final class Tape {
+    private final Kernels kernels;
+    private final Workspace workspace;
+    private final boolean recording;
+    private final boolean dropout;
+    private final long dropoutSeed;
+    private final List<Entry> entries = new ArrayList<>();
+
+    /** One operation: its result, what to free after it has run backward, and its backward pass. */
+    private record Entry(Variable output, List<Buffer> saved, Runnable backward) {}
+
+    private Tape(Kernels kernels, Workspace workspace, boolean recording, boolean dropout, long dropoutSeed) {
+        this.kernels = kernels;
+        this.workspace = workspace;
+        this.recording = recording;
+        this.dropout = dropout;
+        this.dropoutSeed = dropoutSeed;
+    }
+
+    /** A tape for a training step; {@code dropoutSeed} identifies the step. */
+    public static Tape recording(Kernels kernels, Workspace workspace, long dropoutSeed) {
+        return new Tape(kernels, workspace, true, true, dropoutSeed);
+    }
+
+    /** A tape that records without dropout: gradients of the model as it is evaluated. */
+    public static Tape recording(Kernels kernels, Workspace workspace) {
+        return new Tape(kernels, workspace, true, false, 0);
+    }
+
+    /** A tape that records nothing: evaluation and generation. */
+    public static Tape withoutGradients(Kernels kernels, Workspace workspace) {
+        return new Tape(kernels, workspace, false, false, 0);
+    }
+
+    /** A tape like this one over another workspace. */
+    Tape over(Workspace other) {
+        return new Tape(kernels, other, recording, dropout, dropoutSeed);
+    }
+
+    public Kernels kernels() {
+        return kernels;
+    }
+
+    boolean dropsOut() {
+        return dropout;
+    }
+
+    /** The seed of a layer's dropout in this step. */
+    public long seedOf(int layer) {
+        return Dropout.seedOf(dropoutSeed, layer);
+    }
+
+    /** A fresh result of an operation, its elements undefined. */
+    Variable output(long rows, long cols, boolean requiresGradient) {
+        return new Variable(workspace.take(rows, cols), recording && requiresGradient);
+    }
+
+    /** A result that takes over the memory of an operand that nothing needs any more. */
+    Variable outputInPlace(Variable operand, boolean requiresGradient) {
+        return new Variable(operand.takeValue(), recording && requiresGradient);
+    }
+
+    Buffer take(long rows, long cols) {
+        return workspace.take(rows, cols);
+    }
+
+    void give(Buffer buffer) {
+        workspace.give(buffer);
+    }
+
+    /**
+     * Notes an operation. When its output needs no gradient, what was saved is freed at once.
+     *
+     * @param needed   variables whose values the backward pass reads
+     * @param saved    buffers that the backward pass reads
+     * @param backward adds to the gradients of the operands, given the output's
+     */
+    void record(Variable output, List<Variable> needed, List<Buffer> saved, Runnable backward) {
+        if (!output.requiresGradient()) {
+            saved.forEach(workspace::give);
+            return;
+        }
+        needed.forEach(Variable::retain);
+        entries.add(new Entry(output, saved, backward));
+    }
+
+    /** Says that nothing further reads the variable forward: frees it unless a gradient needs it. */
+    public void done(Variable variable) {
+        if (!variable.isRetained() && variable.hasValue()) {
+            workspace.give(variable.takeValue());
+        }
+    }
+
+    /** The variable's gradient to write into; ask {@link Variable#hasGradient} before whether to accumulate. */
+    Tensor gradient(Variable variable) {
+        if (!variable.hasGradient()) {
+            variable.setGradient(workspace.take(variable.rows(), variable.cols()));
+        }
+        return variable.gradient();
+    }
+
+    /** Frees the gradients among these that a kernel wrote along with others but that nothing asks for. */
+    void settle(Variable... variables) {
+        for (Variable variable : variables) {
+            if (!variable.requiresGradient() && variable.hasGradient()) {
+                workspace.give(variable.takeGradient());
+            }
+        }
+    }
+
+    /** Hands the gradient of an output on to an operand as it is. */
+    void passGradient(Variable output, Variable operand) {
+        if (!operand.requiresGradient()) {
+            return;
+        }
+        if (operand.hasGradient()) {
+            kernels.add(output.gradient(), operand.gradient());
+        } else {
+            operand.setGradient(output.takeGradient());
+        }
+    }
+
+    /** Runs every recorded operation backward, last first, and frees what they held. */
+    public void backward() {
+        for (int i = entries.size() - 1; i >= 0; i--) {
+            Entry entry = entries.get(i);
+            Variable output = entry.output();
+            if (output.hasGradient()) {
+                entry.backward().run();
+            }
+            if (output.hasGradient()) {
+                workspace.give(output.takeGradient());
+            }
+            if (output.hasValue()) {
+                workspace.give(output.takeValue());
+            }
+            entry.saved().forEach(workspace::give);
+        }
+        entries.clear();
+    }
+}

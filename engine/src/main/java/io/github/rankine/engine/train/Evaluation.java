@@ -1,0 +1,44 @@
+package io.github.rankine.engine.train;
+
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.nn.Batch;
+import io.github.rankine.engine.nn.Decoder;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * How well a model predicts a set of samples.
+ *
+ * @param loss   mean negative log-likelihood per learned token, in nats
+ * @param tokens learned tokens
+ */
+public record Evaluation(double loss, long tokens) {
+    /** Perplexity: e to the loss. */
+    public double perplexity() {
+        return Math.exp(loss);
+    }
+
+    /** Evaluates {@code decoder} with its active adapters, {@code batchSize} samples at a time. */
+    public static Evaluation of(Decoder decoder, Kernels kernels, List<Sample> samples, int batchSize) {
+        try (LossPass pass = new LossPass(decoder, kernels)) {
+            return of(pass, samples, batchSize);
+        }
+    }
+
+    static Evaluation of(LossPass pass, List<Sample> samples, int batchSize) {
+        List<Sample> longestFirst = samples.stream()
+                .sorted(Comparator.comparingInt(Sample::length).reversed())
+                .toList();
+        double total = 0;
+        long tokens = 0;
+        for (int first = 0; first < longestFirst.size(); first += batchSize) {
+            Batch batch = BatchOrder.batchOf(
+                    longestFirst.subList(first, Math.min(first + batchSize, longestFirst.size())));
+            if (batch.learnedTokens() > 0) {
+                total += pass.loss(batch);
+                tokens += batch.learnedTokens();
+            }
+        }
+        return new Evaluation(total / tokens, tokens);
+    }
+}

@@ -1,0 +1,97 @@
+package io.github.rankine.engine.train;
+
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.kernels.PlanningKernels;
+import io.github.rankine.engine.nn.Batch;
+import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.tape.Tape;
+import io.github.rankine.engine.tape.TokenOperations;
+import io.github.rankine.engine.tape.Variable;
+import io.github.rankine.engine.tape.Workspace;
+
+/**
+ * A batch's loss, and its gradient if wanted, in planned memory: before each pass the same operations run once over shapes alone, and the
+ * workspaces get exactly what they will need.
+ */
+final class LossPass implements AutoCloseable {
+    /** Logits in memory at a time, in bytes; with their share of the loss this is the price of a large vocabulary. */
+    private static final long LOGITS_BYTES = 64L << 20;
+
+    private static final int MAX_CHUNK = 1024;
+
+    private final Decoder decoder;
+    private final Kernels kernels;
+    private final Workspace activations = Workspace.empty();
+    private final Workspace logits = Workspace.empty();
+
+    /** Bytes of a pass by kind. */
+    record Memory(long activations, long logits) {}
+
+    LossPass(Decoder decoder, Kernels kernels) {
+        this.decoder = decoder;
+        this.kernels = kernels;
+    }
+
+    /** What a pass over this batch needs; touches no weight. */
+    static Memory plan(Decoder decoder, Batch batch, boolean gradient) {
+        try (Workspace activations = Workspace.planning();
+                Workspace logits = Workspace.planning()) {
+            run(decoder, PlanningKernels.create(), activations, logits, batch, gradient, 0, 1);
+            return new Memory(activations.peak(), logits.peak());
+        }
+    }
+
+    /** Gets the memory for a pass over this batch. */
+    void reserve(Batch batch, boolean gradient) {
+        Memory memory = plan(decoder, batch, gradient);
+        activations.reserve(memory.activations());
+        logits.reserve(memory.logits());
+    }
+
+    /** Summed negative log-likelihood of the batch's targets. */
+    double loss(Batch batch) {
+        reserve(batch, false);
+        return run(decoder, kernels, activations, logits, batch, false, 0, 1);
+    }
+
+    /**
+     * The same, adding its gradient times {@code gradientScale} to the parameters'.
+     *
+     * @param dropoutSeed of this batch in this step
+     */
+    double lossAndGradient(Batch batch, long dropoutSeed, float gradientScale) {
+        reserve(batch, true);
+        return run(decoder, kernels, activations, logits, batch, true, dropoutSeed, gradientScale);
+    }
+
+    private static double run(
+            Decoder decoder,
+            Kernels kernels,
+            Workspace activations,
+            Workspace logits,
+            Batch batch,
+            boolean gradient,
+            long dropoutSeed,
+            float gradientScale) {
+        Tape tape = gradient
+                ? Tape.recording(kernels, activations, dropoutSeed)
+                : Tape.withoutGradients(kernels, activations);
+        Variable hidden = decoder.forward(tape, batch);
+        int chunk = (int) Math.clamp(LOGITS_BYTES / 4 / decoder.vocabularySize(), 1, MAX_CHUNK);
+        double loss = TokenOperations.crossEntropy(
+                tape, logits, hidden, batch.targets(), decoder::logits, chunk, gradientScale);
+        tape.backward();
+        return loss;
+    }
+
+    /** Bytes held for activations and logits. */
+    long capacity() {
+        return activations.capacity() + logits.capacity();
+    }
+
+    @Override
+    public void close() {
+        activations.close();
+        logits.close();
+    }
+}

@@ -1,0 +1,50 @@
+package io.github.rankine.engine.train;
+
+import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.tape.Parameter;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.SequencedSet;
+
+/**
+ * The memory of a training run, known before it starts. All sizes in bytes.
+ *
+ * @param weights     the base's weights; mapped from their file where they are frozen, so that the system may drop and reread them
+ * @param adapter     trainable parameters and their gradients
+ * @param optimizer   AdamW's two moments
+ * @param activations of the largest batch, forward and backward
+ * @param logits      one chunk of logits and what its loss needs
+ */
+public record MemoryPlan(long weights, long adapter, long optimizer, long activations, long logits) {
+    /** What a pass over one batch needs. */
+    public record Pass(long activations, long logits) {}
+
+    public long total() {
+        return weights + adapter + optimizer + activations + logits;
+    }
+
+    /**
+     * Plans steps of {@code batchSize} sequences of {@code length} tokens, all learned. The decoder needs shapes alone; {@code trainable} must
+     * be in training ({@link Parameter#train}) and active.
+     */
+    public static MemoryPlan of(Decoder decoder, List<Parameter> trainable, int batchSize, int length) {
+        int[] ids = new int[length];
+        LossPass.Memory pass =
+                LossPass.plan(decoder, BatchOrder.batchOf(Collections.nCopies(batchSize, Sample.of(ids))), true);
+        return of(decoder, trainable, new Pass(pass.activations(), pass.logits()));
+    }
+
+    /** The same for a pass that was planned already. */
+    public static MemoryPlan of(Decoder decoder, List<Parameter> trainable, Pass pass) {
+        SequencedSet<Parameter> frozen = decoder.parameters();
+        trainable.forEach(frozen::remove);
+        long trained = bytes(trainable);
+        return new MemoryPlan(
+                bytes(new ArrayList<>(frozen)), 2 * trained, 2 * trained, pass.activations(), pass.logits());
+    }
+
+    private static long bytes(List<Parameter> parameters) {
+        return parameters.stream().mapToLong(parameter -> parameter.value().bytes()).sum();
+    }
+}

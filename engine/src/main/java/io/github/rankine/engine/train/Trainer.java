@@ -1,0 +1,177 @@
+package io.github.rankine.engine.train;
+
+import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.kernels.Dropout;
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.nn.Batch;
+import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.List;
+import java.util.SequencedMap;
+
+/**
+ * Trains parameters of a decoder: an adapter's, or all of them.
+ *
+ * <pre>
+ *   samples ─ batches ─ forward ─ loss ─ backward ─ (next batch of the step) ─ clip ─ AdamW ─ listener
+ * </pre>
+ *
+ * A step's loss is the mean over the learned tokens of all its batches together. Which samples a step sees, its dropout and its learning
+ * rate follow from the configuration and the step's number: with {@link #state} restored, {@link #resumeAfter} continues a run
+ * as if it had never stopped.
+ */
+public final class Trainer implements AutoCloseable {
+    private final Decoder decoder;
+    private final List<Parameter> trainable;
+    private final TrainingConfig config;
+    private final List<Sample> evalSamples;
+    private final BatchOrder order;
+    private final Arena arena = Arena.ofShared();
+    private final AdamW optimizer;
+    private final LossPass pass;
+    private final int stepsPerEpoch;
+    private final int totalSteps;
+    private int step;
+    private double bestLoss = Double.POSITIVE_INFINITY;
+    private List<int[]> epochBatches;
+    private int epochOfBatches = -1;
+
+    /**
+     * @param trainable   what the run changes; everything else stays frozen
+     * @param samples     to learn, each with at least one learned token
+     * @param evalSamples to evaluate on, or none
+     * @throws RankineException when there is nothing to learn, or a sample does not fit the model
+     */
+    public Trainer(
+            Decoder decoder,
+            Kernels kernels,
+            List<Parameter> trainable,
+            List<Sample> samples,
+            List<Sample> evalSamples,
+            TrainingConfig config) {
+        SampleCheck.check(samples, decoder);
+        SampleCheck.check(evalSamples, decoder);
+        if (samples.isEmpty()) {
+            throw new RankineException("no samples to train on");
+        }
+        this.decoder = decoder;
+        this.trainable = List.copyOf(trainable);
+        this.config = config;
+        this.evalSamples = List.copyOf(evalSamples);
+        order = new BatchOrder(List.copyOf(samples), config);
+        trainable.forEach(parameter -> parameter.train(arena));
+        optimizer = new AdamW(kernels, this.trainable, arena);
+        pass = new LossPass(decoder, kernels);
+        stepsPerEpoch = (order.batchesPerEpoch() + config.gradientAccumulation() - 1) / config.gradientAccumulation();
+        totalSteps = config.steps() > 0 ? config.steps() : Math.multiplyExact(stepsPerEpoch, config.epochs());
+    }
+
+    public int totalSteps() {
+        return totalSteps;
+    }
+
+    /** Steps done. */
+    public int step() {
+        return step;
+    }
+
+    /** The lowest evaluation loss so far; infinite before the first evaluation. */
+    public double bestLoss() {
+        return bestLoss;
+    }
+
+    /** The parameters and both moments of each, by name: live memory, to be written out or restored into. */
+    public SequencedMap<String, Tensor> state() {
+        return optimizer.state();
+    }
+
+    /** Continues after {@code step} steps; {@link #state} must have been restored to what it was then. */
+    public void resumeAfter(int step, double bestLoss) {
+        this.step = step;
+        this.bestLoss = bestLoss;
+    }
+
+    /** Bytes that the largest step needs for activations and logits. */
+    public MemoryPlan.Pass largestPass() {
+        Batch largest = order.epoch(0).stream()
+                .map(order::batch)
+                .reduce((a, b) -> a.tokens() >= b.tokens() ? a : b)
+                .orElseThrow();
+        LossPass.Memory memory = LossPass.plan(decoder, largest, true);
+        return new MemoryPlan.Pass(memory.activations(), memory.logits());
+    }
+
+    /**
+     * Runs the steps that are left.
+     *
+     * @throws NonFiniteLossException when the loss or the gradient is no longer a number
+     */
+    public void run(TrainingListener listener) {
+        while (step < totalSteps) {
+            listener.step(takeStep());
+            boolean last = step == totalSteps;
+            if (!evalSamples.isEmpty() && (last || (config.evalEvery() > 0 && step % config.evalEvery() == 0))) {
+                Evaluation evaluation = Evaluation.of(pass, evalSamples, config.batchSize());
+                boolean improved = evaluation.loss() < bestLoss;
+                bestLoss = Math.min(bestLoss, evaluation.loss());
+                listener.evaluated(step, evaluation, improved);
+            }
+            if (listener.stopRequested()) {
+                return;
+            }
+        }
+    }
+
+    private StepMetrics takeStep() {
+        long start = System.nanoTime();
+        List<Batch> batches = batchesOf(step);
+        int learned = batches.stream().mapToInt(Batch::learnedTokens).sum();
+        long tokens = batches.stream().mapToLong(Batch::tokens).sum();
+        optimizer.zeroGradients();
+        double total = 0;
+        for (int i = 0; i < batches.size(); i++) {
+            long seed = Dropout.seedOf(config.seed(), step, i);
+            total += pass.lossAndGradient(batches.get(i), seed, 1f / learned);
+        }
+        double loss = total / learned;
+        double norm = optimizer.gradientNorm();
+        if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
+            throw new NonFiniteLossException(step + 1, loss, norm);
+        }
+        double learningRate = config.learningRate()
+                * config.schedule().factor(step, config.warmupSteps(totalSteps), totalSteps);
+        optimizer.step(step + 1, learningRate, config.weightDecay(), AdamW.clipFactor(norm, config.maxGradNorm()));
+        step++;
+        double seconds = (System.nanoTime() - start) * 1e-9;
+        return new StepMetrics(
+                step,
+                totalSteps,
+                (double) step / stepsPerEpoch,
+                loss,
+                norm,
+                learningRate,
+                tokens,
+                tokens / seconds);
+    }
+
+    private List<Batch> batchesOf(int step) {
+        int epoch = step / stepsPerEpoch;
+        if (epoch != epochOfBatches) {
+            epochBatches = order.epoch(epoch);
+            epochOfBatches = epoch;
+        }
+        int first = step % stepsPerEpoch * config.gradientAccumulation();
+        return epochBatches.subList(first, Math.min(first + config.gradientAccumulation(), epochBatches.size())).stream()
+                .map(order::batch)
+                .toList();
+    }
+
+    @Override
+    public void close() {
+        trainable.forEach(Parameter::freeze);
+        pass.close();
+        arena.close();
+    }
+}
