@@ -26,7 +26,11 @@ public record GenerationConfig(
     /** @throws RankineException when a number is out of its range */
     public GenerationConfig {
         require(maxNewTokens >= 0, "max new tokens", maxNewTokens, "at least 0");
-        require(temperature >= 0 && Double.isFinite(temperature), "temperature", temperature, "at least 0 (0 is greedy)");
+        require(
+                temperature >= 0 && Double.isFinite(temperature),
+                "temperature",
+                temperature,
+                "at least 0 (0 is greedy)");
         require(topK >= 0, "top k", topK, "at least 1, or 0 for all");
         require(topP > 0 && topP <= 1, "top p", topP, "above 0 and at most 1");
         require(

@@ -73,8 +73,8 @@ public final class Generator {
         }
         for (int token : prompt) {
             if (token < 0 || token >= decoder.vocabularySize()) {
-                throw new RankineException("token " + token + " is not in the model's vocabulary of "
-                        + decoder.vocabularySize());
+                throw new RankineException(
+                        "token " + token + " is not in the model's vocabulary of " + decoder.vocabularySize());
             }
         }
     }

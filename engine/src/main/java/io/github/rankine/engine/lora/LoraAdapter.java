@@ -47,8 +47,7 @@ public final class LoraAdapter {
                 a.segment().setAtIndex(ValueLayout.JAVA_FLOAT, i, (2 * Dropout.uniform(moduleSeed, i) - 1) * bound);
             }
             return new Factors(
-                    a.asWeight(),
-                    Tensor.allocate(arena, linear.outputs(), rank).asWeight());
+                    a.asWeight(), Tensor.allocate(arena, linear.outputs(), rank).asWeight());
         });
     }
 

@@ -31,8 +31,7 @@ record Context(int[] positions, int positionLimit, AttentionSpans spans, KeyValu
             positions[i] = cache.length() + i;
         }
         int limit = cache.length() + count;
-        AttentionSpans spans =
-                new AttentionSpans(new int[] {0}, new int[] {count}, new int[] {0}, new int[] {limit});
+        AttentionSpans spans = new AttentionSpans(new int[] {0}, new int[] {count}, new int[] {0}, new int[] {limit});
         return new Context(positions, limit, spans, cache);
     }
 

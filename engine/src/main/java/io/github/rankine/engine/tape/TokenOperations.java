@@ -15,8 +15,7 @@ public final class TokenOperations {
         Kernels kernels = tape.kernels();
         Variable y = tape.output(ids.length, table.value().cols(), table.isTrainable());
         kernels.embedding(ids, table.value(), y.value(), false);
-        tape.record(
-                y, List.of(), List.of(), () -> kernels.embeddingBackward(ids, y.gradient(), table.gradient()));
+        tape.record(y, List.of(), List.of(), () -> kernels.embeddingBackward(ids, y.gradient(), table.gradient()));
         return y;
     }
 

@@ -22,8 +22,7 @@ final class AdamW {
         for (Parameter parameter : parameters) {
             long rows = parameter.value().rows();
             long cols = parameter.value().cols();
-            slots.add(new Slot(
-                    parameter, Tensor.allocate(arena, rows, cols), Tensor.allocate(arena, rows, cols)));
+            slots.add(new Slot(parameter, Tensor.allocate(arena, rows, cols), Tensor.allocate(arena, rows, cols)));
         }
     }
 

@@ -127,10 +127,10 @@ final class BatchOrder {
 
     /** Best fit, longest first: few tokens of a sequence stay unused. */
     private List<int[]> packBestFit() {
-        List<Integer> byLength = new ArrayList<>(
-                IntStream.range(0, samples.size()).boxed().toList());
-        byLength.sort(Comparator.comparingInt((Integer i) -> samples.get(i).length())
-                .reversed());
+        List<Integer> byLength =
+                new ArrayList<>(IntStream.range(0, samples.size()).boxed().toList());
+        byLength.sort(
+                Comparator.comparingInt((Integer i) -> samples.get(i).length()).reversed());
         TreeMap<Integer, List<List<Integer>>> byRoom = new TreeMap<>();
         List<List<Integer>> packed = new ArrayList<>();
         for (int i : byLength) {

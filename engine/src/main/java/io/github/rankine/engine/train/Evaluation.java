@@ -32,8 +32,8 @@ public record Evaluation(double loss, long tokens) {
         double total = 0;
         long tokens = 0;
         for (int first = 0; first < longestFirst.size(); first += batchSize) {
-            Batch batch = BatchOrder.batchOf(
-                    longestFirst.subList(first, Math.min(first + batchSize, longestFirst.size())));
+            Batch batch =
+                    BatchOrder.batchOf(longestFirst.subList(first, Math.min(first + batchSize, longestFirst.size())));
             if (batch.learnedTokens() > 0) {
                 total += pass.loss(batch);
                 tokens += batch.learnedTokens();

@@ -45,6 +45,8 @@ public record MemoryPlan(long weights, long adapter, long optimizer, long activa
     }
 
     private static long bytes(List<Parameter> parameters) {
-        return parameters.stream().mapToLong(parameter -> parameter.value().bytes()).sum();
+        return parameters.stream()
+                .mapToLong(parameter -> parameter.value().bytes())
+                .sum();
     }
 }

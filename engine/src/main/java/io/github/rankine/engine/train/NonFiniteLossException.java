@@ -9,8 +9,9 @@ public final class NonFiniteLossException extends RankineException {
     private final int step;
 
     NonFiniteLossException(int step, double loss, double gradNorm) {
-        super("step " + step + ": loss " + loss + ", gradient norm " + gradNorm + ": stopped before the update, with the"
-                + " parameters of step " + (step - 1) + " kept; lower the learning rate or look at the data");
+        super("step " + step + ": loss " + loss + ", gradient norm " + gradNorm
+                + ": stopped before the update, with the" + " parameters of step " + (step - 1)
+                + " kept; lower the learning rate or look at the data");
         this.step = step;
     }
 

@@ -140,20 +140,13 @@ public final class Trainer implements AutoCloseable {
         if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
             throw new NonFiniteLossException(step + 1, loss, norm);
         }
-        double learningRate = config.learningRate()
-                * config.schedule().factor(step, config.warmupSteps(totalSteps), totalSteps);
+        double learningRate =
+                config.learningRate() * config.schedule().factor(step, config.warmupSteps(totalSteps), totalSteps);
         optimizer.step(step + 1, learningRate, config.weightDecay(), AdamW.clipFactor(norm, config.maxGradNorm()));
         step++;
         double seconds = (System.nanoTime() - start) * 1e-9;
         return new StepMetrics(
-                step,
-                totalSteps,
-                (double) step / stepsPerEpoch,
-                loss,
-                norm,
-                learningRate,
-                tokens,
-                tokens / seconds);
+                step, totalSteps, (double) step / stepsPerEpoch, loss, norm, learningRate, tokens, tokens / seconds);
     }
 
     private List<Batch> batchesOf(int step) {
@@ -163,7 +156,9 @@ public final class Trainer implements AutoCloseable {
             epochOfBatches = epoch;
         }
         int first = step % stepsPerEpoch * config.gradientAccumulation();
-        return epochBatches.subList(first, Math.min(first + config.gradientAccumulation(), epochBatches.size())).stream()
+        return epochBatches
+                .subList(first, Math.min(first + config.gradientAccumulation(), epochBatches.size()))
+                .stream()
                 .map(order::batch)
                 .toList();
     }

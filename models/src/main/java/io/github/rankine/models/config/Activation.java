@@ -16,8 +16,9 @@ public enum Activation {
             case "silu", "swish" -> SILU;
             case "gelu" -> GELU;
             case "gelu_new", "gelu_pytorch_tanh" -> GELU_TANH;
-            default -> throw config.unexpected(
-                    field, "an activation that Rankine has: silu, gelu, gelu_new or gelu_pytorch_tanh");
+            default ->
+                throw config.unexpected(
+                        field, "an activation that Rankine has: silu, gelu, gelu_new or gelu_pytorch_tanh");
         };
     }
 }

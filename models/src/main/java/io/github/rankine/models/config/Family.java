@@ -18,7 +18,9 @@ public enum Family {
     }
 
     static Optional<Family> named(String modelType) {
-        return Arrays.stream(values()).filter(f -> f.modelType().equals(modelType)).findFirst();
+        return Arrays.stream(values())
+                .filter(f -> f.modelType().equals(modelType))
+                .findFirst();
     }
 
     static String modelTypes() {

@@ -98,20 +98,38 @@ public record ModelConfig(
 
     private ModelConfig withEosTokenIds(List<Integer> eos) {
         return new ModelConfig(
-                family, vocabSize, hiddenSize, intermediateSize, layers, heads, kvHeads, headDim, normEps, rope,
-                maxPositions, tieWordEmbeddings, qkvBias, outputBias, mlpBias, activation, slidingWindows, bosTokenId,
-                eos, padTokenId, dtype, json);
+                family,
+                vocabSize,
+                hiddenSize,
+                intermediateSize,
+                layers,
+                heads,
+                kvHeads,
+                headDim,
+                normEps,
+                rope,
+                maxPositions,
+                tieWordEmbeddings,
+                qkvBias,
+                outputBias,
+                mlpBias,
+                activation,
+                slidingWindows,
+                bosTokenId,
+                eos,
+                padTokenId,
+                dtype,
+                json);
     }
 
     /** The text of config.json for weights stored as {@code type}: the field that names the type changed, all else kept. */
     public String jsonWithDtype(DType type) {
         ObjectNode node = Json.parseObject(json, FILE).toNode();
-        String name =
-                switch (type) {
-                    case F32 -> "float32";
-                    case BF16 -> "bfloat16";
-                    case F16 -> "float16";
-                };
+        String name = switch (type) {
+            case F32 -> "float32";
+            case BF16 -> "bfloat16";
+            case F16 -> "float16";
+        };
         // transformers 4 reads torch_dtype alone, and 5 reads it where there is no dtype.
         if (node.has("torch_dtype") || !node.has("dtype")) {
             node.put("torch_dtype", name);

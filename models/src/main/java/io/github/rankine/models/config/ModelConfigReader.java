@@ -34,7 +34,8 @@ final class ModelConfigReader {
                     "quantized checkpoints are not supported; use the original one in float32, bfloat16 or float16");
         }
         return switch (family) {
-            case LLAMA -> decoder(family, text, 2048, config.flag("attention_bias", false), config.flag("attention_bias", false));
+            case LLAMA ->
+                decoder(family, text, 2048, config.flag("attention_bias", false), config.flag("attention_bias", false));
             case MISTRAL -> decoder(family, text, 131072, false, false);
             case QWEN2 -> decoder(family, text, 32768, true, false);
             case GPT2 -> gpt2(text);
@@ -51,7 +52,8 @@ final class ModelConfigReader {
             throw config.unexpected("num_key_value_heads", "a divisor of num_attention_heads, " + heads);
         }
         if (!config.has("head_dim") && hidden % heads != 0) {
-            throw config.unexpected("num_attention_heads", "a divisor of hidden_size, " + hidden + ", or head_dim given");
+            throw config.unexpected(
+                    "num_attention_heads", "a divisor of hidden_size, " + hidden + ", or head_dim given");
         }
         int headDim = config.integer("head_dim", 1, MAX_HEAD_DIM, hidden / heads);
         if (headDim % 2 != 0) {
@@ -137,17 +139,21 @@ final class ModelConfigReader {
         List<String> types = config.strings("layer_types");
         if (types.isEmpty()) {
             int first = config.integer("max_window_layers", 0, Integer.MAX_VALUE, 28);
-            return IntStream.range(0, layers).mapToObj(layer -> layer < first ? 0 : window).toList();
+            return IntStream.range(0, layers)
+                    .mapToObj(layer -> layer < first ? 0 : window)
+                    .toList();
         }
         if (types.size() != layers) {
-            throw config.error("layer_types", types.size() + " entries, expected one for each of the " + layers + " layers");
+            throw config.error(
+                    "layer_types", types.size() + " entries, expected one for each of the " + layers + " layers");
         }
         return types.stream()
                 .map(type -> switch (type) {
                     case "full_attention" -> 0;
                     case "sliding_attention" -> window;
-                    default -> throw config.error(
-                            "layer_types", "'" + type + "', expected full_attention or sliding_attention");
+                    default ->
+                        throw config.error(
+                                "layer_types", "'" + type + "', expected full_attention or sliding_attention");
                 })
                 .toList();
     }
@@ -187,7 +193,10 @@ final class ModelConfigReader {
 
     /** One token or a list of them; some checkpoints write -1 for none. */
     static List<Integer> tokenIds(JsonObject object, String field) {
-        return object.integers(field, -1, Integer.MAX_VALUE).stream().filter(id -> id >= 0).distinct().toList();
+        return object.integers(field, -1, Integer.MAX_VALUE).stream()
+                .filter(id -> id >= 0)
+                .distinct()
+                .toList();
     }
 
     private Optional<DType> dtype() {

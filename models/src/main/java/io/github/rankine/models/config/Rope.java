@@ -44,7 +44,8 @@ public record Rope(
         double outerTheta = theta(config, DEFAULT_THETA);
         refusePartial(config);
         // Transformers prefers rope_scaling where a file has both.
-        Optional<JsonObject> parameters = config.object("rope_scaling").filter(o -> !o.names().isEmpty());
+        Optional<JsonObject> parameters =
+                config.object("rope_scaling").filter(o -> !o.names().isEmpty());
         if (parameters.isEmpty()) {
             parameters = config.object("rope_parameters");
         }

@@ -50,7 +50,8 @@ public final class AtomicFile {
             Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE, StandardCopyOption.REPLACE_EXISTING);
         } catch (IOException e) {
             delete(temporary);
-            throw new RankineException(file + ": cannot be written (" + reason(e) + "); what was there is unchanged", e);
+            throw new RankineException(
+                    file + ": cannot be written (" + reason(e) + "); what was there is unchanged", e);
         } catch (RuntimeException | Error e) {
             delete(temporary);
             throw e;

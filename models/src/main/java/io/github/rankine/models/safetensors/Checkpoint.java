@@ -69,8 +69,10 @@ public final class Checkpoint implements AutoCloseable {
             weightMap.forEach((name, shard) -> {
                 SafetensorsFile file = shards.computeIfAbsent(shard, _ -> openShard(folder, name, shard, index));
                 if (!file.has(name)) {
-                    throw index.error("weight_map", "tensor '" + name + "' is not in " + shard
-                            + "; download the index and the shards again, all of one version");
+                    throw index.error(
+                            "weight_map",
+                            "tensor '" + name + "' is not in " + shard
+                                    + "; download the index and the shards again, all of one version");
                 }
                 tensors.put(name, file);
             });
@@ -83,11 +85,13 @@ public final class Checkpoint implements AutoCloseable {
 
     private static SafetensorsFile openShard(Path folder, String tensor, String shard, JsonObject index) {
         if (!SHARD.matcher(shard).matches()) {
-            throw index.error("weight_map." + tensor, "'" + shard + "' is not the name of a .safetensors file in this folder");
+            throw index.error(
+                    "weight_map." + tensor, "'" + shard + "' is not the name of a .safetensors file in this folder");
         }
         Path file = folder.resolve(shard);
         if (!Files.exists(file)) {
-            throw new RankineException(file + ": no such file, though " + INDEX + " names it; download the missing shard");
+            throw new RankineException(
+                    file + ": no such file, though " + INDEX + " names it; download the missing shard");
         }
         return SafetensorsFile.open(file);
     }
@@ -95,14 +99,16 @@ public final class Checkpoint implements AutoCloseable {
     private static RankineException noWeights(Path folder) {
         for (String pickle : List.of("pytorch_model.bin", "pytorch_model.bin.index.json")) {
             if (Files.exists(folder.resolve(pickle))) {
-                return new RankineException(folder + ": only " + pickle + ", which Rankine does not read; convert it to "
-                        + SINGLE + ", in Python: AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder)");
+                return new RankineException(
+                        folder + ": only " + pickle + ", which Rankine does not read; convert it to " + SINGLE
+                                + ", in Python: AutoModelForCausalLM.from_pretrained(folder).save_pretrained(folder)");
             }
         }
         if (Files.exists(folder.resolve("adapter_model.safetensors"))) {
             return new RankineException(folder + ": an adapter, not a model; name the base model's folder here");
         }
-        return new RankineException(folder + ": neither " + SINGLE + " nor " + INDEX + "; expected a checkpoint's folder");
+        return new RankineException(
+                folder + ": neither " + SINGLE + " nor " + INDEX + "; expected a checkpoint's folder");
     }
 
     /** The folder that holds it. */

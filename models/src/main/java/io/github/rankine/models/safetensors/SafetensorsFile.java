@@ -30,8 +30,7 @@ public final class SafetensorsFile implements AutoCloseable {
     static final long MAX_HEADER = 100_000_000;
 
     private static final int PREFIX = Long.BYTES;
-    private static final ValueLayout.OfLong LENGTH =
-            ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+    private static final ValueLayout.OfLong LENGTH = ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final byte[] GIT_LFS_POINTER = "version https://git-lfs".getBytes(StandardCharsets.US_ASCII);
 
     private final Path path;
@@ -60,7 +59,8 @@ public final class SafetensorsFile implements AutoCloseable {
             MemorySegment file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
             String json = headerText(file, path.toString());
             MemorySegment data = file.asSlice(PREFIX + file.get(LENGTH, 0));
-            return new SafetensorsFile(path, arena, SafetensorsHeader.parse(json, data.byteSize(), path.toString()), data);
+            return new SafetensorsFile(
+                    path, arena, SafetensorsHeader.parse(json, data.byteSize(), path.toString()), data);
         } catch (IOException e) {
             arena.close();
             throw new RankineException(path + ": cannot be read (" + e.getMessage() + ")", e);
@@ -79,8 +79,10 @@ public final class SafetensorsFile implements AutoCloseable {
         }
         long length = file.get(LENGTH, 0);
         if (length < 0 || length > MAX_HEADER) {
-            throw damaged(name, "header length " + Long.toUnsignedString(length) + ", more than the format's limit of "
-                    + MAX_HEADER);
+            throw damaged(
+                    name,
+                    "header length " + Long.toUnsignedString(length) + ", more than the format's limit of "
+                            + MAX_HEADER);
         }
         if (length > file.byteSize() - PREFIX) {
             throw damaged(name, "header length " + length + " runs past the file's end, " + file.byteSize() + " bytes");
@@ -102,7 +104,8 @@ public final class SafetensorsFile implements AutoCloseable {
 
     /** The complaint about a file whose bytes are not what the format says. */
     static RankineException damaged(String file, String complaint) {
-        return new RankineException(file + ": damaged or not safetensors: " + complaint + "; copy or download it again");
+        return new RankineException(
+                file + ": damaged or not safetensors: " + complaint + "; copy or download it again");
     }
 
     /** The file that is mapped. */
@@ -137,7 +140,9 @@ public final class SafetensorsFile implements AutoCloseable {
                     + (header.tensors().isEmpty()
                             ? "none"
                             : header.tensors().size() + ", such as "
-                                    + header.tensors().keySet().stream().limit(3).collect(Collectors.joining(", "))));
+                                    + header.tensors().keySet().stream()
+                                            .limit(3)
+                                            .collect(Collectors.joining(", "))));
         }
         return info;
     }
@@ -162,7 +167,8 @@ public final class SafetensorsFile implements AutoCloseable {
         DType type = info.type()
                 .engineType()
                 .orElseThrow(() -> new RankineException(path + ": tensor '" + name + "': type " + info.type()
-                        + ", expected " + Arrays.stream(DType.values()).map(Enum::name).collect(Collectors.joining(", "))
+                        + ", expected "
+                        + Arrays.stream(DType.values()).map(Enum::name).collect(Collectors.joining(", "))
                         + "; convert the checkpoint to one of these"));
         int dimensions = info.shape().size();
         long rows = dimensions == 2 ? info.shape().getFirst() : 1;

@@ -114,7 +114,8 @@ record SafetensorsHeader(Map<String, TensorInfo> tensors, Map<String, String> me
 
         private void checkLength(TensorInfo info) {
             try {
-                long bits = Math.multiplyExact(info.elements(), (long) info.type().bits());
+                long bits =
+                        Math.multiplyExact(info.elements(), (long) info.type().bits());
                 if (bits % 8 == 0 && bits / 8 == info.bytes()) {
                     return;
                 }
@@ -161,7 +162,9 @@ record SafetensorsHeader(Map<String, TensorInfo> tensors, Map<String, String> me
                 }
                 if (tensor.begin() != position) {
                     throw damaged("tensor '" + tensor.name() + "' begins at byte " + tensor.begin() + ", "
-                            + (tensor.begin() < position ? "inside the one before it, which ends at " : "past a hole from ")
+                            + (tensor.begin() < position
+                                    ? "inside the one before it, which ends at "
+                                    : "past a hole from ")
                             + position);
                 }
                 position = tensor.end();

@@ -43,7 +43,9 @@ public enum StoredType {
 
     /** The type under which the engine computes with such elements, if it can. */
     public Optional<DType> engineType() {
-        return Arrays.stream(DType.values()).filter(type -> type.name().equals(name())).findFirst();
+        return Arrays.stream(DType.values())
+                .filter(type -> type.name().equals(name()))
+                .findFirst();
     }
 
     /** The type in which the engine's elements are stored. */

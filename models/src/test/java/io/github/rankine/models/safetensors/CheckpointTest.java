@@ -37,7 +37,9 @@ class CheckpointTest {
                     Map.of("format", "pt"),
                     List.of(SafetensorsWriter.Entry.of("b", Tensor.copyOf(arena, 2, 1, 3, 4))));
         }
-        Files.writeString(folder.resolve(Checkpoint.INDEX), "{\"metadata\": {\"total_size\": 16}, \"weight_map\": " + weightMap + "}");
+        Files.writeString(
+                folder.resolve(Checkpoint.INDEX),
+                "{\"metadata\": {\"total_size\": 16}, \"weight_map\": " + weightMap + "}");
     }
 
     @ParameterizedTest
@@ -50,7 +52,9 @@ class CheckpointTest {
             assertThat(weight.type()).isEqualTo(DType.F32);
             assertThat(weight.data().isReadOnly()).isTrue();
             assertThat(checkpoint.bytes())
-                    .isEqualTo(checkpoint.tensors().stream().mapToLong(TensorInfo::bytes).sum())
+                    .isEqualTo(checkpoint.tensors().stream()
+                            .mapToLong(TensorInfo::bytes)
+                            .sum())
                     .isGreaterThan(300_000);
             assertThat(checkpoint.files()).hasSize(1);
         }
@@ -59,7 +63,8 @@ class CheckpointTest {
     @Test
     void joinsShards() throws IOException {
         shards("""
-                {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}""");
+            {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}\
+            """);
         try (Checkpoint checkpoint = Checkpoint.open(folder)) {
             assertThat(checkpoint.files()).hasSize(2);
             assertThat(checkpoint.tensors()).extracting(TensorInfo::name).containsExactly("a", "b");
@@ -70,17 +75,23 @@ class CheckpointTest {
     }
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', quoteCharacter = '`', value = {
-        "{\"a\": \"../model-00001-of-00002.safetensors\"} | weight_map.a: '../model-00001-of-00002.safetensors' is not the name",
-        "{\"a\": \"/etc/passwd\"}  | weight_map.a: '/etc/passwd' is not the name of a .safetensors file",
-        "{\"a\": \"..\"}           | weight_map.a: '..' is not the name",
-        "{\"a\": \"x\\u0000.safetensors\"} | weight_map.a: 'x .safetensors' is not the name",
-        "{\"a\": \"gone.safetensors\"} | gone.safetensors: no such file, though model.safetensors.index.json names it",
-        "{\"a\": \"model-00002-of-00002.safetensors\"} | weight_map: tensor 'a' is not in model-00002-of-00002.safetensors",
-        "{\"a\": 3}                | weight_map.a: 3 found, expected a string",
-        "{}                        | weight_map: an object found, expected an object that names a shard",
-        "3                         | weight_map: 3 found, expected an object"
-    })
+    @CsvSource(
+            delimiter = '|',
+            quoteCharacter = '`',
+            value = {
+                "{\"a\": \"../model-00001-of-00002.safetensors\"} | weight_map.a:"
+                        + " '../model-00001-of-00002.safetensors' is not the name",
+                "{\"a\": \"/etc/passwd\"}  | weight_map.a: '/etc/passwd' is not the name of a .safetensors file",
+                "{\"a\": \"..\"}           | weight_map.a: '..' is not the name",
+                "{\"a\": \"x\\u0000.safetensors\"} | weight_map.a: 'x .safetensors' is not the name",
+                "{\"a\": \"gone.safetensors\"} | gone.safetensors: no such file, though model.safetensors.index.json"
+                        + " names it",
+                "{\"a\": \"model-00002-of-00002.safetensors\"} | weight_map: tensor 'a' is not in"
+                        + " model-00002-of-00002.safetensors",
+                "{\"a\": 3}                | weight_map.a: 3 found, expected a string",
+                "{}                        | weight_map: an object found, expected an object that names a shard",
+                "3                         | weight_map: 3 found, expected an object"
+            })
     void refusesABadIndex(String weightMap, String complaint) throws IOException {
         shards(weightMap);
         assertThatThrownBy(() -> Checkpoint.open(folder))
@@ -91,7 +102,8 @@ class CheckpointTest {
 
     @Test
     void refusesOtherShapesByName() {
-        try (Checkpoint checkpoint = Checkpoint.open(Fixtures.folder("llama-gqa").resolve("model"))) {
+        try (Checkpoint checkpoint =
+                Checkpoint.open(Fixtures.folder("llama-gqa").resolve("model"))) {
             assertThatThrownBy(() -> checkpoint.weight("model.layers.0.self_attn.k_proj.weight", 64, 64))
                     .isInstanceOf(RankineException.class)
                     .hasMessageContaining("model.safetensors: tensor 'model.layers.0.self_attn.k_proj.weight'")
