@@ -1,0 +1,86 @@
+package io.github.rankine.models.family;
+
+import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.models.config.ModelConfig;
+import io.github.rankine.models.safetensors.Checkpoint;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * A model: its configuration, its decoder, and the checkpoint that the decoder's weights are mapped from, if they are.
+ *
+ * <pre>{@code
+ * try (CausalLanguageModel model = CausalLanguageModel.open(Path.of("my-model"))) {
+ *     model.decoder() …
+ * }
+ * }</pre>
+ */
+public final class CausalLanguageModel implements AutoCloseable {
+    /** Module name of the output head. */
+    public static final String HEAD = "lm_head";
+
+    private final ModelConfig config;
+    private final Decoder decoder;
+    private final Checkpoint checkpoint;
+
+    private CausalLanguageModel(ModelConfig config, WeightSource source, Checkpoint checkpoint) {
+        this.config = config;
+        this.decoder = new DecoderAssembler(config, source).assemble();
+        this.checkpoint = checkpoint;
+    }
+
+    /**
+     * Maps the checkpoint in a folder.
+     *
+     * @throws io.github.rankine.engine.RankineException when config.json or a tensor is missing or not what it should be
+     */
+    public static CausalLanguageModel open(Path folder) {
+        ModelConfig config = ModelConfig.read(folder);
+        Checkpoint checkpoint = Checkpoint.open(folder);
+        try {
+            return new CausalLanguageModel(
+                    config, WeightSource.of(checkpoint, DecoderAssembler.prefix(config)), checkpoint);
+        } catch (RuntimeException e) {
+            checkpoint.close();
+            throw e;
+        }
+    }
+
+    /** A model of shapes alone, for planning. */
+    public static CausalLanguageModel planned(ModelConfig config) {
+        return new CausalLanguageModel(
+                config, WeightSource.planned(config.dtype().orElse(DType.F32)), null);
+    }
+
+    /**
+     * A fresh model with float32 weights in {@code arena}, for training from scratch.
+     *
+     * @param deviation standard deviation of its matrices, normally 0.02
+     */
+    public static CausalLanguageModel initialize(ModelConfig config, double deviation, long seed, Arena arena) {
+        return new CausalLanguageModel(config, WeightSource.initialized(deviation, seed, arena), null);
+    }
+
+    public ModelConfig config() {
+        return config;
+    }
+
+    public Decoder decoder() {
+        return decoder;
+    }
+
+    /** What the weights are mapped from; empty for a planned or fresh model. */
+    public Optional<Checkpoint> checkpoint() {
+        return Optional.ofNullable(checkpoint);
+    }
+
+    @Override
+    public void close() {
+        decoder.close();
+        if (checkpoint != null) {
+            checkpoint.close();
+        }
+    }
+}

@@ -1,0 +1,69 @@
+package io.github.rankine.models.family;
+
+import io.github.rankine.engine.kernels.Dropout;
+import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.Tensor;
+import io.github.rankine.engine.tensor.Weight;
+import io.github.rankine.models.safetensors.Checkpoint;
+import java.lang.foreign.Arena;
+import java.lang.foreign.ValueLayout;
+
+/** Where a model's weights come from. */
+interface WeightSource {
+    /** What a weight is for, which decides how a fresh one begins. */
+    enum Role {
+        /** A matrix. */
+        MATRIX,
+        /** The factor of a normalisation. */
+        GAIN,
+        /** Added to something. */
+        BIAS
+    }
+
+    /** The weight of that name, {@code rows × cols}; a vector is one row. */
+    Weight weight(String name, long rows, long cols, Role role);
+
+    /**
+     * A checkpoint's tensors, mapped.
+     *
+     * @param prefix of the names of all but the head; checkpoints of the bare decoder leave it out
+     */
+    static WeightSource of(Checkpoint checkpoint, String prefix) {
+        boolean bare =
+                checkpoint.tensors().stream().noneMatch(tensor -> tensor.name().startsWith(prefix));
+        return (name, rows, cols, role) ->
+                checkpoint.weight(bare && name.startsWith(prefix) ? name.substring(prefix.length()) : name, rows, cols);
+    }
+
+    /** Shapes alone, in the type that the checkpoint would have. */
+    static WeightSource planned(DType type) {
+        return (name, rows, cols, role) -> Weight.shapeOnly(type, rows, cols);
+    }
+
+    /**
+     * Fresh float32 weights as Transformers initialises them: matrices from a normal distribution, gains 1, biases 0.
+     *
+     * @param deviation standard deviation of the matrices (initializer_range)
+     */
+    static WeightSource initialized(double deviation, long seed, Arena arena) {
+        return (name, rows, cols, role) -> {
+            Tensor tensor = Tensor.allocate(arena, rows, cols);
+            long nameSeed = Dropout.seedOf(seed, name.hashCode());
+            for (long i = 0; i < tensor.size(); i++) {
+                double value = switch (role) {
+                    case MATRIX -> deviation * normal(nameSeed, i);
+                    case GAIN -> 1;
+                    case BIAS -> 0;
+                };
+                tensor.segment().setAtIndex(ValueLayout.JAVA_FLOAT, i, (float) value);
+            }
+            return tensor.asWeight();
+        };
+    }
+
+    /** A standard normal number (Box and Muller 1958). */
+    private static double normal(long seed, long index) {
+        double radius = Math.sqrt(-2 * Math.log(1 - Dropout.uniform(seed, 2 * index)));
+        return radius * Math.cos(2 * Math.PI * Dropout.uniform(seed, 2 * index + 1));
+    }
+}

@@ -1,0 +1,2 @@
+/** Assembles the engine's decoder from a checkpoint: which tensor is which weight in each model family. */
+package io.github.rankine.models.family;
