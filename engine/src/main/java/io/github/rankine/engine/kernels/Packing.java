@@ -50,31 +50,37 @@ final class Packing {
         transpose(scratch, 0, width, depth, out, offset);
     }
 
-    /** {@code out[d, NR] = in[r, LDA]ᵀ}. */
+    /** {@code out[d, NR] = in[r, LDA]ᵀ}, columns past {@code width} zero. */
     static void transpose(float[] in, int inOffset, int width, int depth, float[] out, int offset) {
-        int d = 0;
-        for (; d <= depth - 8; d += 8) {
-            for (int r = 0; r < width; r++) {
-                int from = inOffset + r * LDA + d;
-                int to = offset + d * NR + r;
-                out[to] = in[from];
-                out[to + NR] = in[from + 1];
-                out[to + 2 * NR] = in[from + 2];
-                out[to + 3 * NR] = in[from + 3];
-                out[to + 4 * NR] = in[from + 4];
-                out[to + 5 * NR] = in[from + 5];
-                out[to + 6 * NR] = in[from + 6];
-                out[to + 7 * NR] = in[from + 7];
-            }
-        }
-        for (; d < depth; d++) {
-            for (int r = 0; r < width; r++) {
-                out[offset + d * NR + r] = in[inOffset + r * LDA + d];
-            }
-        }
+        transpose(in, inOffset, LDA, width, depth, out, offset, NR);
         if (width < NR) {
-            for (d = 0; d < depth; d++) {
+            for (int d = 0; d < depth; d++) {
                 Arrays.fill(out, offset + d * NR + width, offset + (d + 1) * NR, 0f);
+            }
+        }
+    }
+
+    /** {@code out[c, r] = in[r, c]}, with the strides given. */
+    static void transpose(
+            float[] in, int inOffset, int inStride, int rows, int cols, float[] out, int offset, int outStride) {
+        int c = 0;
+        for (; c <= cols - 8; c += 8) {
+            for (int r = 0; r < rows; r++) {
+                int from = inOffset + r * inStride + c;
+                int to = offset + c * outStride + r;
+                out[to] = in[from];
+                out[to + outStride] = in[from + 1];
+                out[to + 2 * outStride] = in[from + 2];
+                out[to + 3 * outStride] = in[from + 3];
+                out[to + 4 * outStride] = in[from + 4];
+                out[to + 5 * outStride] = in[from + 5];
+                out[to + 6 * outStride] = in[from + 6];
+                out[to + 7 * outStride] = in[from + 7];
+            }
+        }
+        for (; c < cols; c++) {
+            for (int r = 0; r < rows; r++) {
+                out[offset + c * outStride + r] = in[inOffset + r * inStride + c];
             }
         }
     }

@@ -1,0 +1,119 @@
+package io.github.rankine.engine.kernels;
+
+import static io.github.rankine.engine.kernels.MicroKernel.KC;
+import static io.github.rankine.engine.kernels.MicroKernel.LANES;
+import static io.github.rankine.engine.kernels.MicroKernel.LDA;
+import static io.github.rankine.engine.kernels.MicroKernel.NR;
+import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
+
+import io.github.rankine.engine.tensor.Tensor;
+import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+
+/** One worker's memory for {@link AttentionBackward}: a block of queries in every order in which its products read them. */
+final class AttentionGradientScratch {
+    final int headDim;
+    private final int capacity;
+    /** Rows on their way into or out of a transposed panel. */
+    final float[] rows = new float[NR * LDA];
+    /** {@code Qᵀ}, times the scale, and {@code dOᵀ}: panels {@code [headDim, NR]}. */
+    final float[] queryPanels;
+
+    final float[] outPanels;
+    /** {@code Q}, times the scale, and {@code dO}: panels {@code [queries, NR]}. */
+    final float[] queryRows;
+
+    final float[] outRows;
+    /** {@code dQᵀ}, panels {@code [headDim, NR]}. */
+    final float[] queryGradients;
+
+    final float[] logSumExp;
+    final float[] outDotGradient;
+    /** {@code Sᵀ}, then {@code Pᵀ}: {@code [KC, LDA]}. */
+    final float[] probabilities = new float[MicroKernel.paddedRows(KC) * LDA];
+    /** {@code dPᵀ}, then {@code dSᵀ}: {@code [KC, LDA]}. */
+    final float[] scoreGradients = new float[MicroKernel.paddedRows(KC) * LDA];
+    /** {@code dSᵀ} of one panel of queries, {@code [KC, NR]}. */
+    final float[] panel = new float[KC * NR];
+
+    final float[] tile = new float[MicroKernel.paddedRows(KC) * NR];
+
+    AttentionGradientScratch(int headDim, int queries) {
+        this.headDim = headDim;
+        capacity = queries;
+        int padded = MicroKernel.paddedCols(headDim) * queries;
+        queryPanels = new float[padded];
+        outPanels = new float[padded];
+        queryRows = new float[padded];
+        outRows = new float[padded];
+        queryGradients = new float[padded];
+        logSumExp = new float[queries];
+        outDotGradient = new float[queries];
+    }
+
+    /** Packs {@code count} queries of a head with the gradients of their outputs, and clears the gradients of the queries. */
+    void load(
+            Tensor q, Tensor dOut, Tensor out, Tensor logs, long row, int head, int count, int dim, float scale) {
+        long col = (long) head * dim;
+        Arrays.fill(queryGradients, 0f);
+        Arrays.fill(logSumExp, 0f);
+        Arrays.fill(outDotGradient, 0f);
+        for (int first = 0; first < count; first += NR) {
+            int width = Math.min(NR, count - first);
+            for (int i = 0; i < width; i++) {
+                KeyLayout.read(out, row + first + i, col, dim, rows, 0);
+                KeyLayout.read(dOut, row + first + i, col, dim, rows, LDA);
+                outDotGradient[first + i] = dot(rows, 0, LDA, dim);
+                logSumExp[first + i] = logs.get(row + first + i, head);
+            }
+            pack(dOut, row, col, first, width, dim, 1f, outPanels, outRows);
+            pack(q, row, col, first, width, dim, scale, queryPanels, queryRows);
+        }
+    }
+
+    private void pack(
+            Tensor x, long row, long col, int first, int width, int dim, float scale, float[] transposed, float[] plain) {
+        for (int i = 0; i < width; i++) {
+            KeyLayout.read(x, row + first + i, col, dim, rows, i * LDA);
+            scale(rows, i * LDA, dim, scale);
+            for (int d = 0; d < dim; d += NR) {
+                int at = d * capacity + (first + i) * NR;
+                int present = Math.min(NR, dim - d);
+                System.arraycopy(rows, i * LDA + d, plain, at, present);
+                Arrays.fill(plain, at + present, at + NR, 0f);
+            }
+        }
+        Packing.transpose(rows, 0, width, dim, transposed, first * dim);
+    }
+
+    private static void scale(float[] x, int at, int count, float factor) {
+        for (int i = at; i < at + count; i++) {
+            x[i] *= factor;
+        }
+    }
+
+    private static float dot(float[] x, int first, int second, int count) {
+        FloatVector sum = FloatVector.zero(SPECIES);
+        int i = 0;
+        for (; i <= count - LANES; i += LANES) {
+            sum = FloatVector.fromArray(SPECIES, x, first + i).fma(FloatVector.fromArray(SPECIES, x, second + i), sum);
+        }
+        float total = VectorMath.sum(sum);
+        for (; i < count; i++) {
+            total = Math.fma(x[first + i], x[second + i], total);
+        }
+        return total;
+    }
+
+    /** Writes the gradients of the queries, times the scale. */
+    void writeQueryGradient(Tensor dq, long row, int head, int count, int dim, float scale) {
+        for (int first = 0; first < count; first += NR) {
+            int width = Math.min(NR, count - first);
+            Packing.transpose(queryGradients, first * dim, NR, dim, width, rows, 0, dim);
+            for (int i = 0; i < width; i++) {
+                long at = dq.offset(row + first + i, (long) head * dim);
+                Elements.writeRow(rows, i * dim, dim, dq.segment(), at, scale, false);
+            }
+        }
+    }
+}

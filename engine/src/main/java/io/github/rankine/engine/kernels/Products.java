@@ -1,0 +1,59 @@
+package io.github.rankine.engine.kernels;
+
+import io.github.rankine.engine.tensor.Tensor;
+
+/** Products: a few rows are read past the weight, more are blocked. */
+final class Products {
+    private final Workers workers;
+    private final Gemm gemm;
+    private final MatVec matVec;
+
+    Products(Workers workers) {
+        this.workers = workers;
+        gemm = new Gemm(workers);
+        matVec = new MatVec(workers);
+    }
+
+    void nt(Tensor a, Operand b, Tensor c, float alpha, boolean accumulate) {
+        if (isTrivial(a.cols(), c, accumulate)) {
+            return;
+        }
+        if (a.rows() <= MatVec.MAX_ROWS) {
+            matVec.multiplyTransposed(a, b, c, alpha, accumulate);
+        } else {
+            gemm.multiply(a, false, b, true, c, alpha, accumulate);
+        }
+    }
+
+    void nn(Tensor a, Operand b, Tensor c, float alpha, boolean accumulate) {
+        if (isTrivial(a.cols(), c, accumulate)) {
+            return;
+        }
+        if (a.rows() <= MatVec.MAX_ROWS) {
+            matVec.multiply(a, b, c, alpha, accumulate);
+        } else {
+            gemm.multiply(a, false, b, false, c, alpha, accumulate);
+        }
+    }
+
+    void tn(Tensor a, Operand b, Tensor c, float alpha, boolean accumulate) {
+        if (!isTrivial(a.rows(), c, accumulate)) {
+            gemm.multiply(a, true, b, false, c, alpha, accumulate);
+        }
+    }
+
+    /** True when there is nothing to write, or, with no inner dimension, nothing but zeros. */
+    private boolean isTrivial(long inner, Tensor c, boolean accumulate) {
+        if (c.size() == 0) {
+            return true;
+        }
+        if (inner == 0 && !accumulate) {
+            Pieces.rows(workers, c.rows(), c.cols(), (first, end, worker) -> {
+                for (int row = first; row < end; row++) {
+                    c.segment().asSlice(c.offset(row, 0), 4 * c.cols()).fill((byte) 0);
+                }
+            });
+        }
+        return inner == 0;
+    }
+}
