@@ -27,9 +27,16 @@ final class Activations {
         Pieces.elements(
                 workers,
                 (row, col, count) -> swiglu(
-                        gate.segment(), gate.offset(row, col), up.segment(), up.offset(row, col),
-                        y.segment(), y.offset(row, col), count),
-                gate, up, y);
+                        gate.segment(),
+                        gate.offset(row, col),
+                        up.segment(),
+                        up.offset(row, col),
+                        y.segment(),
+                        y.offset(row, col),
+                        count),
+                gate,
+                up,
+                y);
     }
 
     private static void swiglu(
@@ -53,15 +60,36 @@ final class Activations {
         Pieces.elements(
                 workers,
                 (row, col, count) -> swigluBackward(
-                        gate.segment(), gate.offset(row, col), up.segment(), up.offset(row, col),
-                        dy.segment(), dy.offset(row, col), dGate.segment(), dGate.offset(row, col),
-                        dUp.segment(), dUp.offset(row, col), count),
-                gate, up, dy, dGate, dUp);
+                        gate.segment(),
+                        gate.offset(row, col),
+                        up.segment(),
+                        up.offset(row, col),
+                        dy.segment(),
+                        dy.offset(row, col),
+                        dGate.segment(),
+                        dGate.offset(row, col),
+                        dUp.segment(),
+                        dUp.offset(row, col),
+                        count),
+                gate,
+                up,
+                dy,
+                dGate,
+                dUp);
     }
 
     private static void swigluBackward(
-            MemorySegment gate, long gateAt, MemorySegment up, long upAt, MemorySegment dy, long dyAt,
-            MemorySegment dGate, long dGateAt, MemorySegment dUp, long dUpAt, int count) {
+            MemorySegment gate,
+            long gateAt,
+            MemorySegment up,
+            long upAt,
+            MemorySegment dy,
+            long dyAt,
+            MemorySegment dGate,
+            long dGateAt,
+            MemorySegment dUp,
+            long dUpAt,
+            int count) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
             FloatVector g = Elements.load(gate, gateAt + 4L * i);
@@ -97,7 +125,8 @@ final class Activations {
                         gelu(x.segment(), x.offset(row, col), y.segment(), y.offset(row, col), count);
                     }
                 },
-                x, y);
+                x,
+                y);
     }
 
     private static void gelu(MemorySegment x, long xAt, MemorySegment y, long yAt, int count) {
@@ -132,19 +161,39 @@ final class Activations {
                 (row, col, count) -> {
                     if (tanhApproximation) {
                         geluTanhBackward(
-                                x.segment(), x.offset(row, col), dy.segment(), dy.offset(row, col),
-                                dx.segment(), dx.offset(row, col), count, accumulate);
+                                x.segment(),
+                                x.offset(row, col),
+                                dy.segment(),
+                                dy.offset(row, col),
+                                dx.segment(),
+                                dx.offset(row, col),
+                                count,
+                                accumulate);
                     } else {
                         geluBackward(
-                                x.segment(), x.offset(row, col), dy.segment(), dy.offset(row, col),
-                                dx.segment(), dx.offset(row, col), count, accumulate);
+                                x.segment(),
+                                x.offset(row, col),
+                                dy.segment(),
+                                dy.offset(row, col),
+                                dx.segment(),
+                                dx.offset(row, col),
+                                count,
+                                accumulate);
                     }
                 },
-                x, dy, dx);
+                x,
+                dy,
+                dx);
     }
 
     private static void geluBackward(
-            MemorySegment x, long xAt, MemorySegment dy, long dyAt, MemorySegment dx, long dxAt, int count,
+            MemorySegment x,
+            long xAt,
+            MemorySegment dy,
+            long dyAt,
+            MemorySegment dx,
+            long dxAt,
+            int count,
             boolean accumulate) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
@@ -161,7 +210,13 @@ final class Activations {
     }
 
     private static void geluTanhBackward(
-            MemorySegment x, long xAt, MemorySegment dy, long dyAt, MemorySegment dx, long dxAt, int count,
+            MemorySegment x,
+            long xAt,
+            MemorySegment dy,
+            long dyAt,
+            MemorySegment dx,
+            long dxAt,
+            int count,
             boolean accumulate) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {

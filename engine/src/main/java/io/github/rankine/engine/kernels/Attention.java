@@ -36,8 +36,17 @@ final class Attention {
     }
 
     void backward(
-            Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp,
-            Tensor dOut, Tensor dq, Tensor dk, Tensor dv) {
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            AttentionSpans spans,
+            AttentionShape shape,
+            Tensor out,
+            Tensor logSumExp,
+            Tensor dOut,
+            Tensor dq,
+            Tensor dk,
+            Tensor dv) {
         backward.run(q, k, v, spans, shape, out, logSumExp, dOut, dq, dk, dv);
     }
 }

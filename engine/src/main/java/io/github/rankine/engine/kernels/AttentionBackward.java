@@ -48,8 +48,17 @@ final class AttentionBackward {
 
     /** The tensors of one call. */
     private record Call(
-            Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp,
-            Tensor dOut, Tensor dq, Tensor dk, Tensor dv) {
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            AttentionSpans spans,
+            AttentionShape shape,
+            Tensor out,
+            Tensor logSumExp,
+            Tensor dOut,
+            Tensor dq,
+            Tensor dk,
+            Tensor dv) {
         int sequence(int unit) {
             return unit / shape.kvHeads();
         }
@@ -85,8 +94,17 @@ final class AttentionBackward {
     }
 
     void run(
-            Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp,
-            Tensor dOut, Tensor dq, Tensor dk, Tensor dv) {
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            AttentionSpans spans,
+            AttentionShape shape,
+            Tensor out,
+            Tensor logSumExp,
+            Tensor dOut,
+            Tensor dq,
+            Tensor dk,
+            Tensor dv) {
         Call call = new Call(q, k, v, spans, shape, out, logSumExp, dOut, dq, dk, dv);
         int units = Math.multiplyExact(spans.sequences(), shape.kvHeads());
         if (rowsAt.length < units) {
@@ -199,7 +217,8 @@ final class AttentionBackward {
     }
 
     /** {@code Pᵀ} and {@code dSᵀ} of a block of keys and all loaded queries, and the block's share of {@code dQ}. */
-    private void scores(Call call, int unit, int block, int from, int number, int position, int count, AttentionGradientScratch s) {
+    private void scores(
+            Call call, int unit, int block, int from, int number, int position, int count, AttentionGradientScratch s) {
         KeyLayout layout = call.layout(unit);
         int headDim = layout.headDim();
         int window = call.shape.slidingWindow();
@@ -214,8 +233,10 @@ final class AttentionBackward {
                 clear(s.scoreGradients, first, number);
                 continue;
             }
-            MicroKernel.multiply(keyRows, rows, number, s.queryPanels, first * headDim, headDim, s.probabilities, first, LDA);
-            MicroKernel.multiply(valueRows, rows, number, s.outPanels, first * headDim, headDim, s.scoreGradients, first, LDA);
+            MicroKernel.multiply(
+                    keyRows, rows, number, s.queryPanels, first * headDim, headDim, s.probabilities, first, LDA);
+            MicroKernel.multiply(
+                    valueRows, rows, number, s.outPanels, first * headDim, headDim, s.scoreGradients, first, LDA);
             CausalMask.apply(
                     s.probabilities, first, LDA, number, from, firstPosition, queries, window, Float.NEGATIVE_INFINITY);
             for (int lane = 0; lane < NR; lane += LANES) {
@@ -235,13 +256,22 @@ final class AttentionBackward {
 
     /** {@code P = exp(S − logSumExp)}, {@code dS = P (dP − D)}, in place, and {@code dS} as a panel too. */
     private static void differentiate(
-            float[] p, float[] d, float[] panel, int first, int lane, int rows, float[] logSumExp, float[] outDotGradient) {
+            float[] p,
+            float[] d,
+            float[] panel,
+            int first,
+            int lane,
+            int rows,
+            float[] logSumExp,
+            float[] outDotGradient) {
         FloatVector log = FloatVector.fromArray(SPECIES, logSumExp, first + lane);
         FloatVector dot = FloatVector.fromArray(SPECIES, outDotGradient, first + lane);
         for (int i = 0; i < rows; i++) {
             int at = first + lane + i * LDA;
-            FloatVector probability = VectorMath.exp(FloatVector.fromArray(SPECIES, p, at).sub(log));
-            FloatVector gradient = FloatVector.fromArray(SPECIES, d, at).sub(dot).mul(probability);
+            FloatVector probability =
+                    VectorMath.exp(FloatVector.fromArray(SPECIES, p, at).sub(log));
+            FloatVector gradient =
+                    FloatVector.fromArray(SPECIES, d, at).sub(dot).mul(probability);
             probability.intoArray(p, at);
             gradient.intoArray(d, at);
             gradient.intoArray(panel, i * NR + lane);
@@ -250,7 +280,9 @@ final class AttentionBackward {
 
     private static void add(float[] from, float[] to, int offset, int count) {
         for (int i = 0; i < count; i += LANES) {
-            FloatVector.fromArray(SPECIES, to, offset + i).add(FloatVector.fromArray(SPECIES, from, i)).intoArray(to, offset + i);
+            FloatVector.fromArray(SPECIES, to, offset + i)
+                    .add(FloatVector.fromArray(SPECIES, from, i))
+                    .intoArray(to, offset + i);
         }
     }
 
@@ -289,7 +321,10 @@ final class AttentionBackward {
                 for (int segment = 0; segment < call.segments(unit); segment++) {
                     int visible = call.visibleKeys(unit, segment);
                     if (key < visible) {
-                        int at = partsAt[unit] + member * call.partsSize(unit) + call.partAt(unit, segment) + key * headDim;
+                        int at = partsAt[unit]
+                                + member * call.partsSize(unit)
+                                + call.partAt(unit, segment)
+                                + key * headDim;
                         addRow(parts, at, s.rows, 0, headDim);
                         addRow(parts, at + visible * headDim, s.rows, headDim, headDim);
                     }

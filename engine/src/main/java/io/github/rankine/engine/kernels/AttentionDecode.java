@@ -28,8 +28,15 @@ final class AttentionDecode {
 
     /** Attends in the sequences numbered {@code sequences[0 … count)}. */
     void run(
-            Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp,
-            int[] sequences, int count) {
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            AttentionSpans spans,
+            AttentionShape shape,
+            Tensor out,
+            Tensor logSumExp,
+            int[] sequences,
+            int count) {
         workers.run(Math.multiplyExact(count, shape.heads()), (task, worker) -> {
             int sequence = sequences[task / shape.heads()];
             int head = task % shape.heads();
@@ -81,7 +88,8 @@ final class AttentionDecode {
         FloatVector sum = FloatVector.zero(SPECIES);
         for (int i = 0; i < count; i += LANES) {
             VectorMask<Float> mask = Elements.tail(i, count);
-            FloatVector e = VectorMath.exp(FloatVector.fromArray(SPECIES, scores, i, mask).sub(max));
+            FloatVector e = VectorMath.exp(
+                    FloatVector.fromArray(SPECIES, scores, i, mask).sub(max));
             e.intoArray(scores, i, mask);
             sum = sum.lanewise(VectorOperators.ADD, e, mask);
         }

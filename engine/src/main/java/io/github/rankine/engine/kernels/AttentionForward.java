@@ -45,8 +45,15 @@ final class AttentionForward {
 
     /** Attends in the sequences numbered {@code sequences[0 … count)}. */
     void run(
-            Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp,
-            int[] sequences, int count) {
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            AttentionSpans spans,
+            AttentionShape shape,
+            Tensor out,
+            Tensor logSumExp,
+            int[] sequences,
+            int count) {
         Call call = new Call(q, k, v, spans, shape, out, logSumExp);
         int units = count * shape.kvHeads();
         if (keysAt.length < units) {
@@ -75,7 +82,8 @@ final class AttentionForward {
         for (; end < units; end++) {
             int sequence = sequences[end / kvHeads];
             KeyLayout layout = call.layout(sequence);
-            if (end > first && (long) rowsSize + transposedSize + layout.rowsSize() + layout.transposedSize() > BUDGET) {
+            if (end > first
+                    && (long) rowsSize + transposedSize + layout.rowsSize() + layout.transposedSize() > BUDGET) {
                 break;
             }
             keysAt[end] = rowsSize;
@@ -138,19 +146,48 @@ final class AttentionForward {
             int number = Math.min(high, (block + 1) * KC) - from;
             int skipped = from - block * KC;
             MicroKernel.multiply(
-                    keys, keysAt[unit] + layout.rowsAt(block) + skipped * LDA, number, s.queries, 0, headDim, s.scores, 0, NR);
-            CausalMask.apply(s.scores, 0, NR, number, from, position, count, call.shape.slidingWindow(), Float.NEGATIVE_INFINITY);
+                    keys,
+                    keysAt[unit] + layout.rowsAt(block) + skipped * LDA,
+                    number,
+                    s.queries,
+                    0,
+                    headDim,
+                    s.scores,
+                    0,
+                    NR);
+            CausalMask.apply(
+                    s.scores,
+                    0,
+                    NR,
+                    number,
+                    from,
+                    position,
+                    count,
+                    call.shape.slidingWindow(),
+                    Float.NEGATIVE_INFINITY);
             softmax(s.scores, number, s.maximum, s.sum, s.correction);
             MicroKernel.multiply(
-                    values, valuesAt[unit] + layout.transposedAt(block) + skipped, headDim, s.scores, 0, number, s.tile, 0, NR);
+                    values,
+                    valuesAt[unit] + layout.transposedAt(block) + skipped,
+                    headDim,
+                    s.scores,
+                    0,
+                    number,
+                    s.tile,
+                    0,
+                    NR);
             addCorrected(s.output, s.correction, s.tile, headDim);
         }
         divide(s.output, s.sum, headDim);
         Packing.transpose(s.output, 0, NR, headDim, count, s.rows, 0, headDim);
         for (int i = 0; i < count; i++) {
             MemorySegment.copy(
-                    s.rows, i * headDim, call.out.segment(), ValueLayout.JAVA_FLOAT_UNALIGNED,
-                    call.out.offset(row + i, (long) head * headDim), headDim);
+                    s.rows,
+                    i * headDim,
+                    call.out.segment(),
+                    ValueLayout.JAVA_FLOAT_UNALIGNED,
+                    call.out.offset(row + i, (long) head * headDim),
+                    headDim);
             call.logSumExp.set(row + i, head, (float) (s.maximum[i] + Math.log(s.sum[i])));
         }
     }
@@ -182,7 +219,8 @@ final class AttentionForward {
             VectorMath.exp(before.sub(base)).intoArray(correction, lane);
             FloatVector total = FloatVector.zero(SPECIES);
             for (int i = 0; i < rows; i++) {
-                FloatVector e = VectorMath.exp(FloatVector.fromArray(SPECIES, scores, i * NR + lane).sub(base));
+                FloatVector e = VectorMath.exp(
+                        FloatVector.fromArray(SPECIES, scores, i * NR + lane).sub(base));
                 e.intoArray(scores, i * NR + lane);
                 total = total.add(e);
             }

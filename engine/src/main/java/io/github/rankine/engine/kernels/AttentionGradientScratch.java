@@ -52,8 +52,7 @@ final class AttentionGradientScratch {
     }
 
     /** Packs {@code count} queries of a head with the gradients of their outputs, and clears the gradients of the queries. */
-    void load(
-            Tensor q, Tensor dOut, Tensor out, Tensor logs, long row, int head, int count, int dim, float scale) {
+    void load(Tensor q, Tensor dOut, Tensor out, Tensor logs, long row, int head, int count, int dim, float scale) {
         long col = (long) head * dim;
         Arrays.fill(queryGradients, 0f);
         Arrays.fill(logSumExp, 0f);
@@ -72,7 +71,15 @@ final class AttentionGradientScratch {
     }
 
     private void pack(
-            Tensor x, long row, long col, int first, int width, int dim, float scale, float[] transposed, float[] plain) {
+            Tensor x,
+            long row,
+            long col,
+            int first,
+            int width,
+            int dim,
+            float scale,
+            float[] transposed,
+            float[] plain) {
         for (int i = 0; i < width; i++) {
             KeyLayout.read(x, row + first + i, col, dim, rows, i * LDA);
             scale(rows, i * LDA, dim, scale);

@@ -25,7 +25,15 @@ final class CausalMask {
      * @param window   keys that a query sees, itself included, or 0
      */
     static void apply(
-            float[] scores, int offset, int stride, int rows, int firstKey, int position, int queries, int window, float hidden) {
+            float[] scores,
+            int offset,
+            int stride,
+            int rows,
+            int firstKey,
+            int position,
+            int queries,
+            int window,
+            float hidden) {
         int diagonal = Math.max(0, position + 1 - firstKey);
         for (int i = diagonal; i < rows; i++) {
             int start = firstKey + i - position;

@@ -52,7 +52,9 @@ final class ColumnSums {
     static void addRow(float[] sum, int from, MemorySegment x, long at, int count) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            FloatVector.fromArray(SPECIES, sum, from + i).add(Elements.load(x, at + 4L * i)).intoArray(sum, from + i);
+            FloatVector.fromArray(SPECIES, sum, from + i)
+                    .add(Elements.load(x, at + 4L * i))
+                    .intoArray(sum, from + i);
         }
         for (; i < count; i++) {
             sum[from + i] += Elements.get(x, at + 4L * i);
@@ -61,7 +63,15 @@ final class ColumnSums {
 
     /** {@code sum += dy · (x − mean) · factor}. */
     static void addNormalised(
-            float[] sum, int from, MemorySegment x, long xAt, float mean, float factor, MemorySegment dy, long dyAt, int count) {
+            float[] sum,
+            int from,
+            MemorySegment x,
+            long xAt,
+            float mean,
+            float factor,
+            MemorySegment dy,
+            long dyAt,
+            int count) {
         for (int i = 0; i < count; i += LANES) {
             VectorMask<Float> mask = Elements.tail(i, count);
             FloatVector normal = Elements.load(x, xAt + 4L * i, mask).sub(mean).mul(factor);

@@ -65,7 +65,8 @@ final class CrossEntropy {
             }
             if (i < end) {
                 VectorMask<Float> tail = Elements.tail(i, end);
-                FloatVector e = VectorMath.exp(Elements.load(x, at + 4L * i, tail).sub(max));
+                FloatVector e =
+                        VectorMath.exp(Elements.load(x, at + 4L * i, tail).sub(max));
                 part = part.add(e, tail);
             }
             sum += VectorMath.sum(part);
@@ -87,7 +88,8 @@ final class CrossEntropy {
             }
             if (i < end) {
                 VectorMask<Float> tail = Elements.tail(i, end);
-                FloatVector e = VectorMath.exp(Elements.load(x, at + 4L * i, tail).sub(max));
+                FloatVector e =
+                        VectorMath.exp(Elements.load(x, at + 4L * i, tail).sub(max));
                 Elements.store(e, x, at + 4L * i, tail);
                 part = part.add(e, tail);
             }

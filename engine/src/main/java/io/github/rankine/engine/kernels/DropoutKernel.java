@@ -17,14 +17,31 @@ final class DropoutKernel {
         Pieces.elements(
                 workers,
                 (row, col, count) -> dropout(
-                        x.segment(), x.offset(row, col), y.segment(), y.offset(row, col), row * cols + col, count,
-                        probability, scale, seed, accumulate),
-                x, y);
+                        x.segment(),
+                        x.offset(row, col),
+                        y.segment(),
+                        y.offset(row, col),
+                        row * cols + col,
+                        count,
+                        probability,
+                        scale,
+                        seed,
+                        accumulate),
+                x,
+                y);
     }
 
     private static void dropout(
-            MemorySegment x, long xAt, MemorySegment y, long yAt, long index, int count, float probability, float scale,
-            long seed, boolean accumulate) {
+            MemorySegment x,
+            long xAt,
+            MemorySegment y,
+            long yAt,
+            long index,
+            int count,
+            float probability,
+            float scale,
+            long seed,
+            boolean accumulate) {
         for (int i = 0; i < count; i++) {
             float kept = Dropout.keeps(seed, index + i, probability) ? Elements.get(x, xAt + 4L * i) * scale : 0f;
             long at = yAt + 4L * i;

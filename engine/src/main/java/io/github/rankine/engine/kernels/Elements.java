@@ -45,7 +45,8 @@ final class Elements {
     }
 
     /** {@code out (+)= alpha · in[from …]}. */
-    static void writeRow(float[] in, int from, int count, MemorySegment out, long offset, float alpha, boolean accumulate) {
+    static void writeRow(
+            float[] in, int from, int count, MemorySegment out, long offset, float alpha, boolean accumulate) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
             FloatVector value = FloatVector.fromArray(SPECIES, in, from + i).mul(alpha);

@@ -67,11 +67,20 @@ final class LayerNorm {
     }
 
     private static void normalise(
-            MemorySegment x, long xAt, float mean, float r, float[] w, float[] b, MemorySegment y, long yAt, int count) {
+            MemorySegment x,
+            long xAt,
+            float mean,
+            float r,
+            float[] w,
+            float[] b,
+            MemorySegment y,
+            long yAt,
+            int count) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
             FloatVector h = Elements.load(x, xAt + 4L * i).sub(mean).mul(r);
-            Elements.store(h.fma(FloatVector.fromArray(SPECIES, w, i), FloatVector.fromArray(SPECIES, b, i)), y, yAt + 4L * i);
+            Elements.store(
+                    h.fma(FloatVector.fromArray(SPECIES, w, i), FloatVector.fromArray(SPECIES, b, i)), y, yAt + 4L * i);
         }
         for (; i < count; i++) {
             float h = (Elements.get(x, xAt + 4L * i) - mean) * r;
@@ -81,30 +90,68 @@ final class LayerNorm {
 
     /** With {@code g = dy · w}: {@code dx = r · (g − mean(g) − h · mean(g · h))}; {@code dWeight += Σ dy · h}, {@code dBias += Σ dy}. */
     void backward(
-            Tensor x, Weight w, Tensor statistics, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight, Tensor dBias) {
+            Tensor x,
+            Weight w,
+            Tensor statistics,
+            Tensor dy,
+            Tensor dx,
+            boolean accumulate,
+            Tensor dWeight,
+            Tensor dBias) {
         int cols = Math.toIntExact(x.cols());
         float[] factors = weight.unpack(w);
         Pieces.rows(workers, x.rows(), cols, (first, end, worker) -> {
             for (int row = first; row < end; row++) {
                 gradient(
-                        x.segment(), x.offset(row, 0), statistics.get(row, 0), statistics.get(row, 1), factors,
-                        dy.segment(), dy.offset(row, 0), dx.segment(), dx.offset(row, 0), cols, accumulate);
+                        x.segment(),
+                        x.offset(row, 0),
+                        statistics.get(row, 0),
+                        statistics.get(row, 1),
+                        factors,
+                        dy.segment(),
+                        dy.offset(row, 0),
+                        dx.segment(),
+                        dx.offset(row, 0),
+                        cols,
+                        accumulate);
             }
         });
         if (dWeight != null) {
-            sums.add(dy.rows(), dWeight, (sum, from, row, col, count) -> ColumnSums.addNormalised(
-                    sum, from, x.segment(), x.offset(row, col), statistics.get(row, 0), statistics.get(row, 1),
-                    dy.segment(), dy.offset(row, col), count));
+            sums.add(
+                    dy.rows(),
+                    dWeight,
+                    (sum, from, row, col, count) -> ColumnSums.addNormalised(
+                            sum,
+                            from,
+                            x.segment(),
+                            x.offset(row, col),
+                            statistics.get(row, 0),
+                            statistics.get(row, 1),
+                            dy.segment(),
+                            dy.offset(row, col),
+                            count));
         }
         if (dBias != null) {
-            sums.add(dy.rows(), dBias, (sum, from, row, col, count) ->
-                    ColumnSums.addRow(sum, from, dy.segment(), dy.offset(row, col), count));
+            sums.add(
+                    dy.rows(),
+                    dBias,
+                    (sum, from, row, col, count) ->
+                            ColumnSums.addRow(sum, from, dy.segment(), dy.offset(row, col), count));
         }
     }
 
     private static void gradient(
-            MemorySegment x, long xAt, float mean, float r, float[] w, MemorySegment dy, long dyAt, MemorySegment dx, long dxAt,
-            int count, boolean accumulate) {
+            MemorySegment x,
+            long xAt,
+            float mean,
+            float r,
+            float[] w,
+            MemorySegment dy,
+            long dyAt,
+            MemorySegment dx,
+            long dxAt,
+            int count,
+            boolean accumulate) {
         FloatVector sumG = FloatVector.zero(SPECIES);
         FloatVector sumGh = FloatVector.zero(SPECIES);
         for (int i = 0; i < count; i += LANES) {

@@ -7,7 +7,6 @@ import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Tensor;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 
 /**
  * Products of a few rows, as in generation: every weight is read once and used at once, so nothing is packed and memory
@@ -99,7 +98,7 @@ final class MatVec {
         for (; i <= count - LANES; i += LANES) {
             sum = FloatVector.fromArray(SPECIES, row, i).fma(FloatVector.fromArray(SPECIES, x, offset + i), sum);
         }
-        float total = sum.reduceLanes(VectorOperators.ADD);
+        float total = VectorMath.sum(sum);
         for (; i < count; i++) {
             total = Math.fma(row[i], x[offset + i], total);
         }

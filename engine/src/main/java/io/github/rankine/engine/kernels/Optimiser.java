@@ -75,25 +75,55 @@ final class Optimiser {
         Pieces.elements(
                 workers,
                 (row, col, count) -> adamW(
-                        parameter.segment(), parameter.offset(row, col), gradient.segment(), gradient.offset(row, col),
-                        firstMoment.segment(), firstMoment.offset(row, col),
-                        secondMoment.segment(), secondMoment.offset(row, col), count, scalars),
-                parameter, gradient, firstMoment, secondMoment);
+                        parameter.segment(),
+                        parameter.offset(row, col),
+                        gradient.segment(),
+                        gradient.offset(row, col),
+                        firstMoment.segment(),
+                        firstMoment.offset(row, col),
+                        secondMoment.segment(),
+                        secondMoment.offset(row, col),
+                        count,
+                        scalars),
+                parameter,
+                gradient,
+                firstMoment,
+                secondMoment);
     }
 
     private record Scalars(
-            float decay, float gradient, float lerp, float beta2, float square, float correction, float epsilon, float rate) {
+            float decay,
+            float gradient,
+            float lerp,
+            float beta2,
+            float square,
+            float correction,
+            float epsilon,
+            float rate) {
         static Scalars of(AdamWStep step) {
             return new Scalars(
-                    (float) step.decayFactor(), (float) step.gradientScale(), (float) (1 - step.beta1()), (float) step.beta2(),
-                    (float) (1 - step.beta2()), (float) step.secondCorrection(), (float) step.epsilon(),
+                    (float) step.decayFactor(),
+                    (float) step.gradientScale(),
+                    (float) (1 - step.beta1()),
+                    (float) step.beta2(),
+                    (float) (1 - step.beta2()),
+                    (float) step.secondCorrection(),
+                    (float) step.epsilon(),
                     (float) -step.stepSize());
         }
     }
 
     private static void adamW(
-            MemorySegment parameter, long pAt, MemorySegment gradient, long gAt, MemorySegment first, long mAt,
-            MemorySegment second, long vAt, int count, Scalars s) {
+            MemorySegment parameter,
+            long pAt,
+            MemorySegment gradient,
+            long gAt,
+            MemorySegment first,
+            long mAt,
+            MemorySegment second,
+            long vAt,
+            int count,
+            Scalars s) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
             long at = 4L * i;

@@ -20,7 +20,8 @@ final class Pointwise {
     void add(Tensor x, Tensor y) {
         MemorySegment in = x.segment();
         MemorySegment out = y.segment();
-        Pieces.elements(workers, (row, col, count) -> add(in, x.offset(row, col), out, y.offset(row, col), count), x, y);
+        Pieces.elements(
+                workers, (row, col, count) -> add(in, x.offset(row, col), out, y.offset(row, col), count), x, y);
     }
 
     static void add(MemorySegment x, long xAt, MemorySegment y, long yAt, int count) {
@@ -39,7 +40,10 @@ final class Pointwise {
         MemorySegment in = x.segment();
         MemorySegment out = y.segment();
         Pieces.elements(
-                workers, (row, col, count) -> scale(in, x.offset(row, col), alpha, out, y.offset(row, col), count), x, y);
+                workers,
+                (row, col, count) -> scale(in, x.offset(row, col), alpha, out, y.offset(row, col), count),
+                x,
+                y);
     }
 
     private static void scale(MemorySegment x, long xAt, float alpha, MemorySegment y, long yAt, int count) {
@@ -63,7 +67,9 @@ final class Pointwise {
     }
 
     void addBiasBackward(Tensor dy, Tensor dBias) {
-        sums.add(dy.rows(), dBias, (sum, from, row, col, count) ->
-                ColumnSums.addRow(sum, from, dy.segment(), dy.offset(row, col), count));
+        sums.add(
+                dy.rows(),
+                dBias,
+                (sum, from, row, col, count) -> ColumnSums.addRow(sum, from, dy.segment(), dy.offset(row, col), count));
     }
 }

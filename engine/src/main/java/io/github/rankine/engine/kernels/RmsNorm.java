@@ -72,14 +72,33 @@ final class RmsNorm {
                 float dot = dot(dy.segment(), dyAt, factors, x.segment(), xAt, cols);
                 float back = (float) ((double) r * r * r / cols * dot);
                 gradient(
-                        x.segment(), xAt, factors, dy.segment(), dyAt, r, back, dx.segment(), dx.offset(row, 0), cols,
+                        x.segment(),
+                        xAt,
+                        factors,
+                        dy.segment(),
+                        dyAt,
+                        r,
+                        back,
+                        dx.segment(),
+                        dx.offset(row, 0),
+                        cols,
                         accumulate);
             }
         });
         if (dWeight != null) {
-            sums.add(dy.rows(), dWeight, (sum, from, row, col, count) -> ColumnSums.addNormalised(
-                    sum, from, x.segment(), x.offset(row, col), 0f, inverseRms.get(row, 0),
-                    dy.segment(), dy.offset(row, col), count));
+            sums.add(
+                    dy.rows(),
+                    dWeight,
+                    (sum, from, row, col, count) -> ColumnSums.addNormalised(
+                            sum,
+                            from,
+                            x.segment(),
+                            x.offset(row, col),
+                            0f,
+                            inverseRms.get(row, 0),
+                            dy.segment(),
+                            dy.offset(row, col),
+                            count));
         }
     }
 
@@ -99,12 +118,23 @@ final class RmsNorm {
     }
 
     private static void gradient(
-            MemorySegment x, long xAt, float[] w, MemorySegment dy, long dyAt, float r, float back,
-            MemorySegment dx, long dxAt, int count, boolean accumulate) {
+            MemorySegment x,
+            long xAt,
+            float[] w,
+            MemorySegment dy,
+            long dyAt,
+            float r,
+            float back,
+            MemorySegment dx,
+            long dxAt,
+            int count,
+            boolean accumulate) {
         FloatVector factor = FloatVector.broadcast(SPECIES, -back);
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            FloatVector g = Elements.load(dy, dyAt + 4L * i).mul(FloatVector.fromArray(SPECIES, w, i)).mul(r);
+            FloatVector g = Elements.load(dy, dyAt + 4L * i)
+                    .mul(FloatVector.fromArray(SPECIES, w, i))
+                    .mul(r);
             FloatVector d = Elements.load(x, xAt + 4L * i).fma(factor, g);
             long at = dxAt + 4L * i;
             Elements.store(accumulate ? d.add(Elements.load(dx, at)) : d, dx, at);

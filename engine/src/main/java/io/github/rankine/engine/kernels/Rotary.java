@@ -43,7 +43,8 @@ final class Rotary {
             FloatVector a = Elements.load(x, at + 4L * i, tail);
             FloatVector b = Elements.load(x, at + 4L * (i + half), tail);
             FloatVector cos = Elements.load(table, angles + 4L * i, tail);
-            FloatVector sin = Elements.load(table, angles + 4L * (i + half), tail).mul(sign);
+            FloatVector sin =
+                    Elements.load(table, angles + 4L * (i + half), tail).mul(sign);
             Elements.store(a.mul(cos).sub(b.mul(sin)), x, at + 4L * i, tail);
             Elements.store(b.mul(cos).add(a.mul(sin)), x, at + 4L * (i + half), tail);
         }

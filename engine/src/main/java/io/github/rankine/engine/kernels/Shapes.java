@@ -9,7 +9,10 @@ final class Shapes {
 
     static void check(boolean right, String operation, String expected, Object... given) {
         if (!right) {
-            StringBuilder message = new StringBuilder(operation).append(": expected ").append(expected).append(", got");
+            StringBuilder message = new StringBuilder(operation)
+                    .append(": expected ")
+                    .append(expected)
+                    .append(", got");
             for (Object argument : given) {
                 message.append(' ').append(describe(argument));
             }
@@ -35,15 +38,25 @@ final class Shapes {
 
     static void checkAttention(Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape) {
         check(
-                q.cols() == (long) shape.heads() * shape.headDim() && k.cols() == (long) shape.kvHeads() * shape.headDim()
+                q.cols() == (long) shape.heads() * shape.headDim()
+                        && k.cols() == (long) shape.kvHeads() * shape.headDim()
                         && same(k, v),
-                "attention", "[n, heads · headDim], [m, kvHeads · headDim] twice", q, k, v, shape);
+                "attention",
+                "[n, heads · headDim], [m, kvHeads · headDim] twice",
+                q,
+                k,
+                v,
+                shape);
         check(shape.headDim() <= MicroKernel.KC, "attention", "a headDim up to " + MicroKernel.KC, shape);
         for (int s = 0; s < spans.sequences(); s++) {
             check(
                     inside(spans.queryStart()[s], spans.queryCount()[s], q.rows())
                             && inside(spans.keyStart()[s], spans.keyCount()[s], k.rows()),
-                    "attention", "spans inside the queries and keys", q, k, "sequence " + s);
+                    "attention",
+                    "spans inside the queries and keys",
+                    q,
+                    k,
+                    "sequence " + s);
         }
     }
 

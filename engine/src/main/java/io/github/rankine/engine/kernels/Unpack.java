@@ -95,7 +95,7 @@ final class Unpack {
         for (; i <= count - LANES; i += LANES) {
             s0 = floats(data, at + 4L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
         }
-        float sum = s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD);
+        float sum = VectorMath.sum(s0.add(s1).add(s2.add(s3)));
         for (; i < count; i++) {
             sum = Math.fma(DType.F32.read(data, index + i), x[offset + i], sum);
         }
@@ -117,7 +117,7 @@ final class Unpack {
         for (; i <= count - LANES; i += LANES) {
             s0 = bf16s(data, at + 2L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
         }
-        float sum = s0.add(s1).add(s2.add(s3)).reduceLanes(VectorOperators.ADD);
+        float sum = VectorMath.sum(s0.add(s1).add(s2.add(s3)));
         for (; i < count; i++) {
             sum = Math.fma(DType.BF16.read(data, index + i), x[offset + i], sum);
         }

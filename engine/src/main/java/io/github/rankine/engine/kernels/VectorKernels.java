@@ -45,21 +45,36 @@ final class VectorKernels implements Kernels {
     @Override
     public void matmulNT(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate) {
         Shapes.check(
-                a.cols() == b.cols() && Shapes.is(c, a.rows(), b.rows()), "matmulNT", "[m, k], [n, k], [m, n]", a, b, c);
+                a.cols() == b.cols() && Shapes.is(c, a.rows(), b.rows()),
+                "matmulNT",
+                "[m, k], [n, k], [m, n]",
+                a,
+                b,
+                c);
         products.nt(a, Operand.of(b), c, alpha, accumulate);
     }
 
     @Override
     public void matmulNN(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate) {
         Shapes.check(
-                a.cols() == b.rows() && Shapes.is(c, a.rows(), b.cols()), "matmulNN", "[m, k], [k, n], [m, n]", a, b, c);
+                a.cols() == b.rows() && Shapes.is(c, a.rows(), b.cols()),
+                "matmulNN",
+                "[m, k], [k, n], [m, n]",
+                a,
+                b,
+                c);
         products.nn(a, Operand.of(b), c, alpha, accumulate);
     }
 
     @Override
     public void matmulTN(Tensor a, Tensor b, Tensor c, float alpha, boolean accumulate) {
         Shapes.check(
-                a.rows() == b.rows() && Shapes.is(c, a.cols(), b.cols()), "matmulTN", "[k, m], [k, n], [m, n]", a, b, c);
+                a.rows() == b.rows() && Shapes.is(c, a.cols(), b.cols()),
+                "matmulTN",
+                "[k, m], [k, n], [m, n]",
+                a,
+                b,
+                c);
         products.tn(a, Operand.of(b), c, alpha, accumulate);
     }
 
@@ -97,7 +112,13 @@ final class VectorKernels implements Kernels {
     public void swigluBackward(Tensor gate, Tensor up, Tensor dy, Tensor dGate, Tensor dUp) {
         Shapes.check(
                 Shapes.same(gate, up) && Shapes.same(gate, dy) && Shapes.same(gate, dGate) && Shapes.same(gate, dUp),
-                "swigluBackward", "equal shapes", gate, up, dy, dGate, dUp);
+                "swigluBackward",
+                "equal shapes",
+                gate,
+                up,
+                dy,
+                dGate,
+                dUp);
         activations.swigluBackward(gate, up, dy, dGate, dUp);
     }
 
@@ -124,7 +145,12 @@ final class VectorKernels implements Kernels {
     public void rmsNorm(Tensor x, Weight weight, float eps, Tensor y, Tensor inverseRms) {
         Shapes.check(
                 weight.size() == x.cols() && Shapes.same(x, y) && Shapes.is(inverseRms, x.rows(), 1),
-                "rmsNorm", "[n, d], [d], [n, d], [n, 1]", x, weight, y, inverseRms);
+                "rmsNorm",
+                "[n, d], [d], [n, d], [n, 1]",
+                x,
+                weight,
+                y,
+                inverseRms);
         rmsNorm.forward(x, weight, eps, y, inverseRms);
     }
 
@@ -132,40 +158,81 @@ final class VectorKernels implements Kernels {
     public void rmsNormBackward(
             Tensor x, Weight weight, Tensor inverseRms, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight) {
         Shapes.check(
-                weight.size() == x.cols() && Shapes.is(inverseRms, x.rows(), 1) && Shapes.same(x, dy) && Shapes.same(x, dx)
+                weight.size() == x.cols()
+                        && Shapes.is(inverseRms, x.rows(), 1)
+                        && Shapes.same(x, dy)
+                        && Shapes.same(x, dx)
                         && (dWeight == null || Shapes.is(dWeight, 1, x.cols())),
-                "rmsNormBackward", "[n, d], [d], [n, 1], [n, d], [n, d], [1, d] or null",
-                x, weight, inverseRms, dy, dx, dWeight);
+                "rmsNormBackward",
+                "[n, d], [d], [n, 1], [n, d], [n, d], [1, d] or null",
+                x,
+                weight,
+                inverseRms,
+                dy,
+                dx,
+                dWeight);
         rmsNorm.backward(x, weight, inverseRms, dy, dx, accumulate, dWeight);
     }
 
     @Override
     public void layerNorm(Tensor x, Weight weight, Weight bias, float eps, Tensor y, Tensor statistics) {
         Shapes.check(
-                weight.size() == x.cols() && bias.size() == x.cols() && Shapes.same(x, y) && Shapes.is(statistics, x.rows(), 2),
-                "layerNorm", "[n, d], [d], [d], [n, d], [n, 2]", x, weight, bias, y, statistics);
+                weight.size() == x.cols()
+                        && bias.size() == x.cols()
+                        && Shapes.same(x, y)
+                        && Shapes.is(statistics, x.rows(), 2),
+                "layerNorm",
+                "[n, d], [d], [d], [n, d], [n, 2]",
+                x,
+                weight,
+                bias,
+                y,
+                statistics);
         layerNorm.forward(x, weight, bias, eps, y, statistics);
     }
 
     @Override
     public void layerNormBackward(
-            Tensor x, Weight weight, Tensor statistics, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight,
+            Tensor x,
+            Weight weight,
+            Tensor statistics,
+            Tensor dy,
+            Tensor dx,
+            boolean accumulate,
+            Tensor dWeight,
             Tensor dBias) {
         Shapes.check(
-                weight.size() == x.cols() && Shapes.is(statistics, x.rows(), 2) && Shapes.same(x, dy) && Shapes.same(x, dx)
+                weight.size() == x.cols()
+                        && Shapes.is(statistics, x.rows(), 2)
+                        && Shapes.same(x, dy)
+                        && Shapes.same(x, dx)
                         && (dWeight == null || Shapes.is(dWeight, 1, x.cols()))
                         && (dBias == null || Shapes.is(dBias, 1, x.cols())),
-                "layerNormBackward", "[n, d], [d], [n, 2], [n, d], [n, d], [1, d] or null, [1, d] or null",
-                x, weight, statistics, dy, dx, dWeight, dBias);
+                "layerNormBackward",
+                "[n, d], [d], [n, 2], [n, d], [n, d], [1, d] or null, [1, d] or null",
+                x,
+                weight,
+                statistics,
+                dy,
+                dx,
+                dWeight,
+                dBias);
         layerNorm.backward(x, weight, statistics, dy, dx, accumulate, dWeight, dBias);
     }
 
     @Override
     public void rotary(Tensor x, int[] positions, Tensor table, int headDim, boolean inverse) {
         Shapes.check(
-                headDim > 0 && headDim % 2 == 0 && x.cols() % headDim == 0 && table.cols() == headDim
+                headDim > 0
+                        && headDim % 2 == 0
+                        && x.cols() % headDim == 0
+                        && table.cols() == headDim
                         && positions.length == x.rows(),
-                "rotary", "[n, heads · even headDim], [positions, headDim], n positions", x, table, positions.length);
+                "rotary",
+                "[n, heads · even headDim], [positions, headDim], n positions",
+                x,
+                table,
+                positions.length);
         Shapes.checkIndices(positions, table.rows(), "rotary", "position");
         rotary.rotate(x, positions, table, headDim, inverse);
     }
@@ -176,25 +243,54 @@ final class VectorKernels implements Kernels {
         Shapes.checkAttention(q, k, v, spans, shape);
         Shapes.check(
                 Shapes.same(q, out) && Shapes.is(logSumExp, q.rows(), shape.heads()),
-                "attention", "out as q, [n, heads]", out, logSumExp);
+                "attention",
+                "out as q, [n, heads]",
+                out,
+                logSumExp);
         attention.forward(q, k, v, spans, shape, out, logSumExp);
     }
 
     @Override
     public void attentionBackward(
-            Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp,
-            Tensor dOut, Tensor dq, Tensor dk, Tensor dv) {
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            AttentionSpans spans,
+            AttentionShape shape,
+            Tensor out,
+            Tensor logSumExp,
+            Tensor dOut,
+            Tensor dq,
+            Tensor dk,
+            Tensor dv) {
         Shapes.checkAttention(q, k, v, spans, shape);
         Shapes.check(
-                Shapes.same(q, out) && Shapes.is(logSumExp, q.rows(), shape.heads()) && Shapes.same(q, dOut)
-                        && Shapes.same(q, dq) && Shapes.same(k, dk) && Shapes.same(k, dv),
-                "attentionBackward", "out, dOut, dq as q, [n, heads], dk and dv as k", out, dOut, dq, logSumExp, dk, dv);
+                Shapes.same(q, out)
+                        && Shapes.is(logSumExp, q.rows(), shape.heads())
+                        && Shapes.same(q, dOut)
+                        && Shapes.same(q, dq)
+                        && Shapes.same(k, dk)
+                        && Shapes.same(k, dv),
+                "attentionBackward",
+                "out, dOut, dq as q, [n, heads], dk and dv as k",
+                out,
+                dOut,
+                dq,
+                logSumExp,
+                dk,
+                dv);
         attention.backward(q, k, v, spans, shape, out, logSumExp, dOut, dq, dk, dv);
     }
 
     @Override
     public void embedding(int[] ids, Weight table, Tensor y, boolean accumulate) {
-        Shapes.check(Shapes.is(y, ids.length, table.cols()), "embedding", "n ids, [vocabulary, d], [n, d]", ids.length, table, y);
+        Shapes.check(
+                Shapes.is(y, ids.length, table.cols()),
+                "embedding",
+                "n ids, [vocabulary, d], [n, d]",
+                ids.length,
+                table,
+                y);
         Shapes.checkIndices(ids, table.rows(), "embedding", "id");
         rowSelection.embedding(ids, table, y, accumulate);
     }
@@ -202,8 +298,12 @@ final class VectorKernels implements Kernels {
     @Override
     public void embeddingBackward(int[] ids, Tensor dy, Tensor dTable) {
         Shapes.check(
-                Shapes.is(dy, ids.length, dTable.cols()), "embeddingBackward", "n ids, [n, d], [vocabulary, d]",
-                ids.length, dy, dTable);
+                Shapes.is(dy, ids.length, dTable.cols()),
+                "embeddingBackward",
+                "n ids, [n, d], [vocabulary, d]",
+                ids.length,
+                dy,
+                dTable);
         Shapes.checkIndices(ids, dTable.rows(), "embeddingBackward", "id");
         rowSelection.embeddingBackward(ids, dy, dTable);
     }
@@ -218,7 +318,12 @@ final class VectorKernels implements Kernels {
     @Override
     public void gatherRowsBackward(int[] rows, Tensor dy, Tensor dx, boolean accumulate) {
         Shapes.check(
-                Shapes.is(dy, rows.length, dx.cols()), "gatherRowsBackward", "m rows, [m, d], [n, d]", rows.length, dy, dx);
+                Shapes.is(dy, rows.length, dx.cols()),
+                "gatherRowsBackward",
+                "m rows, [m, d], [n, d]",
+                rows.length,
+                dy,
+                dx);
         Shapes.checkIndices(rows, dx.rows(), "gatherRowsBackward", "row");
         rowSelection.gatherBackward(rows, dy, dx, accumulate);
     }
@@ -227,7 +332,11 @@ final class VectorKernels implements Kernels {
     public void crossEntropy(Tensor logits, int[] targets, Tensor losses, boolean gradient, float gradientScale) {
         Shapes.check(
                 targets.length == logits.rows() && Shapes.is(losses, logits.rows(), 1),
-                "crossEntropy", "[n, vocabulary], n targets, [n, 1]", logits, targets.length, losses);
+                "crossEntropy",
+                "[n, vocabulary], n targets, [n, 1]",
+                logits,
+                targets.length,
+                losses);
         Shapes.checkIndices(targets, logits.cols(), "crossEntropy", "target");
         crossEntropy.run(logits, targets, losses, gradient, gradientScale);
     }
@@ -240,8 +349,15 @@ final class VectorKernels implements Kernels {
     @Override
     public void adamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, AdamWStep step) {
         Shapes.check(
-                Shapes.same(parameter, gradient) && Shapes.same(parameter, firstMoment) && Shapes.same(parameter, secondMoment),
-                "adamW", "equal shapes", parameter, gradient, firstMoment, secondMoment);
+                Shapes.same(parameter, gradient)
+                        && Shapes.same(parameter, firstMoment)
+                        && Shapes.same(parameter, secondMoment),
+                "adamW",
+                "equal shapes",
+                parameter,
+                gradient,
+                firstMoment,
+                secondMoment);
         optimiser.adamW(parameter, gradient, firstMoment, secondMoment, step);
     }
 

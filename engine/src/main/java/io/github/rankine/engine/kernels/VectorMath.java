@@ -17,17 +17,21 @@ final class VectorMath {
     private static final float LOG2_E = 1.44269504f;
     /** ln 2 in two parts; the first has so few bits that its product with an exponent is exact. */
     private static final float LN2_HIGH = 0.693145752f;
+
     private static final float LN2_LOW = 1.42860677e-6f;
     /** Added to a small number, leaves its nearest integer in the low bits: 1.5 · 2²³. */
     private static final float ROUND = 12582912f;
+
     private static final int ROUND_BITS = Float.floatToRawIntBits(ROUND);
     /** Beyond these eˣ is infinite, or less than half the least float. */
     private static final float EXP_MAX = 88.72284f;
+
     private static final float EXP_MIN = -103.97208f;
 
     private static final float ERF_SWITCH = 1f;
     /** From here on erf rounds to 1. */
     private static final float ERF_MAX = 4f;
+
     private static final float TANH_SWITCH = 0.625f;
 
     private static final VectorShuffle<Float> FOLD_8 = fold(8);
@@ -100,7 +104,8 @@ final class VectorMath {
         p = p.fma(square, broadcast(0.133314908f));
         p = p.fma(square, broadcast(-0.333332837f));
         FloatVector small = p.mul(square).fma(x, x);
-        FloatVector large = broadcast(1f).sub(broadcast(2f).div(exp(magnitude.add(magnitude)).add(1f)));
+        FloatVector large = broadcast(1f)
+                .sub(broadcast(2f).div(exp(magnitude.add(magnitude)).add(1f)));
         return withSign(large, x).blend(small, magnitude.compare(VectorOperators.LT, TANH_SWITCH));
     }
 
