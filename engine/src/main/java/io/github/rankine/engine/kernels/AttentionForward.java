@@ -133,7 +133,7 @@ final class AttentionForward {
         KeyLayout layout = call.layout(sequence);
         int first = panel * NR;
         int count = Math.min(NR, call.spans.queryCount()[sequence] - first);
-        long row = call.spans.queryStart()[sequence] + first;
+        long row = (long) call.spans.queryStart()[sequence] + first;
         int position = call.spans.position(sequence, first);
         int low = call.shape.firstKey(position);
         int high = position + count;
