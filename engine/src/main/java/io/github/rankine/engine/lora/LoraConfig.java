@@ -75,9 +75,13 @@ public record LoraConfig(
         }
         List<String> lists = layersPattern.isEmpty() ? List.of("[^.]*") : layersPattern;
         for (String list : lists) {
-            Matcher matcher = Pattern.compile(".*\\." + list + "\\.(\\d+)\\.").matcher(module);
+            // Reluctant, so that the first number counts; a list that the name begins with is found only by its
+            // pattern.
+            String start = layersPattern.isEmpty() ? ".*?\\." : "(?:^|.*?\\.)";
+            Matcher matcher =
+                    Pattern.compile(start + list + "\\.(?<layer>\\d+)\\.").matcher(module);
             if (matcher.lookingAt()) {
-                return layersToTransform.contains(Integer.parseInt(matcher.group(1)));
+                return layersToTransform.contains(Integer.parseInt(matcher.group("layer")));
             }
         }
         return false;

@@ -65,8 +65,8 @@ public record Rope(
     }
 
     private static Rope llama3(JsonObject config, JsonObject rope, double theta, int maxPositions) {
-        double low = rope.number("low_freq_factor", Double.MIN_NORMAL, MAX_FACTOR);
-        double high = rope.number("high_freq_factor", Double.MIN_NORMAL, MAX_FACTOR);
+        double low = rope.number("low_freq_factor", Double.MIN_VALUE, MAX_FACTOR);
+        double high = rope.number("high_freq_factor", Double.MIN_VALUE, MAX_FACTOR);
         if (high <= low) {
             throw rope.unexpected("high_freq_factor", "more than low_freq_factor, " + low);
         }

@@ -27,6 +27,11 @@ public final class JsonObject {
         this.node = node;
     }
 
+    /** The file, or the place in one, that the object is from. */
+    public String source() {
+        return source;
+    }
+
     /** Whether the field is there and not null. */
     public boolean has(String field) {
         return node.hasNonNull(field);
@@ -57,7 +62,7 @@ public final class JsonObject {
         return has(field) ? integer(field, min, max) : absent;
     }
 
-    /** A finite number from {@code min} to {@code max}. */
+    /** A finite number from {@code min} to {@code max}; {@link Double#MIN_VALUE} stands for anything above 0. */
     public double number(String field, double min, double max) {
         return numberIn(field, required(field, numberRange(min, max)), min, max);
     }
@@ -210,6 +215,6 @@ public final class JsonObject {
     }
 
     private static String numberRange(double min, double max) {
-        return max == Double.MAX_VALUE ? "a number of at least " + min : "a number from " + min + " to " + max;
+        return min == Double.MIN_VALUE ? "a number above 0, at most " + max : "a number from " + min + " to " + max;
     }
 }

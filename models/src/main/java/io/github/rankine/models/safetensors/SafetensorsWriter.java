@@ -75,16 +75,13 @@ public final class SafetensorsWriter {
 
         /** A float32 matrix. */
         public static Entry of(String name, Tensor tensor) {
-            return of(name, tensor.asWeight());
+            return of(name, tensor.asWeight(), DType.F32);
         }
 
-        /** A matrix in its own type. */
-        public static Entry of(String name, Weight weight) {
+        /** A matrix as {@code type}, whatever its own is. */
+        public static Entry of(String name, Weight weight, DType type) {
             return new Entry(
-                    name,
-                    StoredType.of(weight.type()),
-                    List.of(weight.rows(), weight.cols()),
-                    Content.of(weight, weight.type()));
+                    name, StoredType.of(type), List.of(weight.rows(), weight.cols()), Content.of(weight, type));
         }
 
         /** A tensor of another file as it is, whatever its type. */

@@ -1,0 +1,117 @@
+package io.github.rankine.models.peft;
+
+import io.github.rankine.engine.lora.LoraConfig;
+import io.github.rankine.engine.lora.ModuleSelector;
+import io.github.rankine.models.files.AtomicFile;
+import java.math.BigDecimal;
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.Locale;
+import java.util.OptionalDouble;
+
+/**
+ * What an adapter's README.md tells beyond its configuration: front matter that the Hub reads, as in PEFT's own card,
+ * and a page that says what the adapter is and how it came about.
+ *
+ * @param baseParameters parameters of the base model
+ * @param data           the training data, in words or as file names
+ * @param steps          optimiser steps
+ * @param tokens         tokens that were learned
+ * @param loss           mean loss per token at the end
+ * @param evalLoss       the same on held-out data, if there was any
+ */
+public record ModelCard(
+        long baseParameters, String data, long steps, long tokens, double loss, OptionalDouble evalLoss) {
+    /** The file's name in an adapter's folder. */
+    public static final String FILE = "README.md";
+
+    void write(Path file, PeftConfig config, Collection<LoraWeights> weights) {
+        AtomicFile.writeText(file, text(config, weights));
+    }
+
+    private String text(PeftConfig config, Collection<LoraWeights> weights) {
+        LoraConfig lora = config.lora();
+        String base = config.baseModelNameOrPath().orElse("");
+        long trained = weights.stream().mapToLong(LoraWeights::parameters).sum();
+        String evaluated = evalLoss.isPresent() ? format("- **Held-out loss:** %.4f\n", evalLoss.getAsDouble()) : "";
+        return format(
+                """
+                ---
+                base_model: %s
+                library_name: peft
+                pipeline_tag: text-generation
+                tags:
+                - %s
+                - lora
+                - transformers
+                ---
+
+                # LoRA adapter of %s
+
+                ## Adapter
+
+                - **Rank:** %d
+                - **Alpha:** %s
+                - **Scaling:** %s
+                - **Dropout:** %s
+                - **Target modules:** %s
+                - **Trained parameters:** %,d of %,d (%.4f %%)
+
+                ## Training
+
+                - **Data:** %s
+                - **Steps:** %,d
+                - **Tokens learned:** %,d
+                - **Final loss:** %.4f
+                %s
+                ## Use
+
+                ```python
+                from peft import PeftModel
+                from transformers import AutoModelForCausalLM
+
+                model = AutoModelForCausalLM.from_pretrained(%s)
+                model = PeftModel.from_pretrained(model, "path/to/this/folder")
+                ```
+
+                Trained with Rankine in the format of PEFT 0.21.
+                """,
+                yaml(base),
+                yaml("base_model:adapter:" + base),
+                base.isEmpty() ? "an unnamed model" : oneLine(base),
+                lora.rank(),
+                BigDecimal.valueOf(lora.alpha()).stripTrailingZeros().toPlainString(),
+                lora.rslora() ? "alpha / sqrt(rank)" : "alpha / rank",
+                lora.dropout(),
+                oneLine(targets(lora.targetModules())),
+                trained,
+                baseParameters,
+                100.0 * trained / baseParameters,
+                oneLine(data),
+                steps,
+                tokens,
+                loss,
+                evaluated,
+                '"' + oneLine(base).replace("\\", "\\\\").replace("\"", "\\\"") + '"');
+    }
+
+    private static String targets(ModuleSelector selector) {
+        return switch (selector) {
+            case ModuleSelector.AllLinear _ -> "all linear layers";
+            case ModuleSelector.Suffixes suffixes -> String.join(", ", suffixes.names());
+            case ModuleSelector.Expression expression -> expression.pattern().pattern();
+        };
+    }
+
+    private static String yaml(String value) {
+        return "'" + oneLine(value).replace("'", "''") + "'";
+    }
+
+    private static String oneLine(String text) {
+        return text.replaceAll("\\p{Cntrl}+", " ");
+    }
+
+    private static String format(String format, Object... values) {
+        return String.format(Locale.ROOT, format, values);
+    }
+}

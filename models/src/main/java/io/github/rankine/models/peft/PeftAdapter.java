@@ -1,0 +1,171 @@
+package io.github.rankine.models.peft;
+
+import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.Weight;
+import io.github.rankine.models.safetensors.SafetensorsFile;
+import io.github.rankine.models.safetensors.SafetensorsWriter;
+import io.github.rankine.models.safetensors.TensorInfo;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * A LoRA adapter in a PEFT folder. Its weights are mapped and valid until it is closed; a folder may be overwritten
+ * while an adapter read from it is open.
+ */
+public final class PeftAdapter implements AutoCloseable {
+    /** The file of the tensors in an adapter's folder. */
+    public static final String WEIGHTS = "adapter_model.safetensors";
+
+    private static final String PREFIX = "base_model.model.";
+    private static final Pattern TENSOR =
+            Pattern.compile("base_model\\.model\\.(?<module>.+)\\.lora_(?<matrix>[AB])\\.weight");
+
+    private final PeftConfig config;
+    private final SafetensorsFile file;
+    private final Map<String, LoraWeights> modules;
+
+    private PeftAdapter(PeftConfig config, SafetensorsFile file, Map<String, LoraWeights> modules) {
+        this.config = config;
+        this.file = file;
+        this.modules = Collections.unmodifiableMap(modules);
+    }
+
+    /**
+     * Opens the adapter in a folder.
+     *
+     * @throws RankineException when a file is missing or damaged, the two disagree, or the adapter is of another kind
+     */
+    public static PeftAdapter open(Path folder) {
+        checkFiles(folder);
+        PeftConfig config = PeftConfig.read(folder.resolve(PeftConfig.FILE));
+        SafetensorsFile file = SafetensorsFile.open(folder.resolve(WEIGHTS));
+        try {
+            return new PeftAdapter(config, file, modules(config, file));
+        } catch (RuntimeException | Error e) {
+            file.close();
+            throw e;
+        }
+    }
+
+    private static void checkFiles(Path folder) {
+        if (!Files.isDirectory(folder)) {
+            throw new RankineException(folder + ": no such folder; expected an adapter's, with " + PeftConfig.FILE);
+        }
+        if (!Files.exists(folder.resolve(PeftConfig.FILE))) {
+            throw new RankineException(folder + ": no " + PeftConfig.FILE + "; expected a PEFT adapter's folder");
+        }
+        if (!Files.exists(folder.resolve(WEIGHTS))) {
+            throw new RankineException(folder + ": no " + WEIGHTS
+                    + (Files.exists(folder.resolve("adapter_model.bin"))
+                            ? ", only adapter_model.bin, which Rankine does not read; save it again with a current PEFT"
+                            : "; the adapter is incomplete"));
+        }
+    }
+
+    private static Map<String, LoraWeights> modules(PeftConfig config, SafetensorsFile file) {
+        Map<String, LoraWeights> modules = new LinkedHashMap<>();
+        for (TensorInfo tensor : file.tensors()) {
+            Matcher matcher = TENSOR.matcher(tensor.name());
+            if (!matcher.matches()) {
+                throw new RankineException(file.path() + ": tensor '" + tensor.name() + "': " + kind(tensor.name())
+                        + "; expected only " + name("MODULE", "A") + " and " + name("MODULE", "B"));
+            }
+            String module = matcher.group("module");
+            if (!modules.containsKey(module)) {
+                modules.put(module, pair(config, file, module));
+            }
+        }
+        if (modules.isEmpty()) {
+            throw new RankineException(file.path() + ": no tensors; expected those of a LoRA adapter");
+        }
+        return modules;
+    }
+
+    private static LoraWeights pair(PeftConfig config, SafetensorsFile file, String module) {
+        Weight a = matrix(file, name(module, "A"));
+        Weight b = matrix(file, name(module, "B"));
+        int rank = config.lora().rank(module);
+        if (a.rows() != rank || b.cols() != rank) {
+            throw new RankineException(file.path() + ": module '" + module + "': lora_A "
+                    + file.info(name(module, "A")).shape() + " and lora_B "
+                    + file.info(name(module, "B")).shape() + ", expected [" + rank + ", in] and [out, " + rank + "] by "
+                    + PeftConfig.FILE + "; do they belong together?");
+        }
+        return new LoraWeights(a, b);
+    }
+
+    private static Weight matrix(SafetensorsFile file, String name) {
+        TensorInfo info = file.info(name);
+        if (info.shape().size() != 2 || info.elements() == 0) {
+            throw new RankineException(
+                    file.path() + ": tensor '" + name + "': shape " + info.shape() + ", expected a matrix");
+        }
+        return file.weight(name);
+    }
+
+    private static String kind(String tensor) {
+        if (tensor.contains("lora_magnitude_vector")) {
+            return "DoRA is not supported";
+        }
+        if (tensor.contains("lora_embedding_")) {
+            return "adapters of embeddings are not supported";
+        }
+        return "not a LoRA matrix of a linear layer";
+    }
+
+    private static String name(String module, String matrix) {
+        return PREFIX + module + ".lora_" + matrix + ".weight";
+    }
+
+    /**
+     * Writes an adapter's folder, made if need be, each of its files replaced whole: the tensors in float32, the
+     * configuration and the model card.
+     *
+     * @param modules matrices by the module's full name in the base model
+     * @throws RankineException when a file cannot be written; it is then as it was
+     */
+    public static void write(Path folder, PeftConfig config, Map<String, LoraWeights> modules, ModelCard card) {
+        try {
+            Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw new RankineException(folder + ": cannot be made (" + e.getMessage() + ")", e);
+        }
+        List<SafetensorsWriter.Entry> entries = new ArrayList<>();
+        modules.forEach((module, weights) -> {
+            entries.add(SafetensorsWriter.Entry.of(name(module, "A"), weights.a(), DType.F32));
+            entries.add(SafetensorsWriter.Entry.of(name(module, "B"), weights.b(), DType.F32));
+        });
+        SafetensorsWriter.write(folder.resolve(WEIGHTS), Map.of("format", "pt"), entries);
+        config.write(folder.resolve(PeftConfig.FILE), modules.keySet());
+        card.write(folder.resolve(ModelCard.FILE), config, modules.values());
+    }
+
+    /** What adapter_config.json says. */
+    public PeftConfig config() {
+        return config;
+    }
+
+    /** The matrices by the module's name in the base model, PEFT's own prefix taken off. */
+    public Map<String, LoraWeights> modules() {
+        return modules;
+    }
+
+    /** Number of elements of all matrices. */
+    public long parameters() {
+        return modules.values().stream().mapToLong(LoraWeights::parameters).sum();
+    }
+
+    @Override
+    public void close() {
+        file.close();
+    }
+}
