@@ -7,6 +7,7 @@ import picocli.CommandLine.Command;
 @Command(
         name = "rankine",
         mixinStandardHelpOptions = true,
+        versionProvider = Version.class,
         description = "Fine-tunes transformer language models with LoRA on the JVM.")
 public final class Rankine {
     private static final String VECTOR_MODULE = "jdk.incubator.vector";
