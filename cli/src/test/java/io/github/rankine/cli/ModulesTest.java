@@ -9,8 +9,10 @@ import com.tngtech.archunit.core.importer.ClassFileImporter;
 import com.tngtech.archunit.core.importer.ImportOption;
 import java.util.Arrays;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestInstance;
 
 /** Which way the modules depend, and on what. It stands here because all modules are on this one's class path. */
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class ModulesTest {
     private static final String ENGINE = "io.github.rankine.engine..";
     private static final String REFERENCE = "io.github.rankine.reference..";
