@@ -27,9 +27,6 @@ public final class LoraAdapter {
         this.modules = modules;
     }
 
-    /** The factors of one module as a file holds them: {@code a [r, in]}, {@code b [out, r]}. */
-    public record Factors(Weight a, Weight b) {}
-
     /**
      * A fresh adapter, initialised as PEFT does: A from U(−1/√in, 1/√in), which is Kaiming's uniform with a = √5, and B zero,
      * so that it changes nothing yet.
@@ -46,7 +43,7 @@ public final class LoraAdapter {
             for (long i = 0; i < a.size(); i++) {
                 a.segment().setAtIndex(ValueLayout.JAVA_FLOAT, i, (2 * Dropout.uniform(moduleSeed, i) - 1) * bound);
             }
-            return new Factors(
+            return new LoraWeights(
                     a.asWeight(), Tensor.allocate(arena, linear.outputs(), rank).asWeight());
         });
     }
@@ -56,7 +53,7 @@ public final class LoraAdapter {
         return build(
                 config,
                 targets(config, linears),
-                (linear, rank) -> new Factors(
+                (linear, rank) -> new LoraWeights(
                         Weight.shapeOnly(DType.F32, rank, linear.inputs()),
                         Weight.shapeOnly(DType.F32, linear.outputs(), rank)));
     }
@@ -67,7 +64,7 @@ public final class LoraAdapter {
      * @throws RankineException naming the first tensor that is missing, not wanted or of another shape
      */
     public static LoraAdapter of(
-            LoraConfig config, List<LinearShape> linears, Map<String, Factors> stored, Arena arena) {
+            LoraConfig config, List<LinearShape> linears, Map<String, LoraWeights> stored, Arena arena) {
         Map<String, LinearShape> byName =
                 linears.stream().collect(Collectors.toMap(LinearShape::name, linear -> linear));
         for (String module : stored.keySet()) {
@@ -87,10 +84,10 @@ public final class LoraAdapter {
             }
         }
         return build(config, targets, (linear, rank) -> {
-            Factors factors = stored.get(linear.name());
+            LoraWeights factors = stored.get(linear.name());
             check(linear.name() + ".lora_A.weight", factors.a(), rank, linear.inputs());
             check(linear.name() + ".lora_B.weight", factors.b(), linear.outputs(), rank);
-            return new Factors(
+            return new LoraWeights(
                     factors.a().toTensor(arena).asWeight(),
                     factors.b().toTensor(arena).asWeight());
         });
@@ -104,10 +101,10 @@ public final class LoraAdapter {
     }
 
     private static LoraAdapter build(
-            LoraConfig config, List<LinearShape> targets, BiFunction<LinearShape, Integer, Factors> factors) {
+            LoraConfig config, List<LinearShape> targets, BiFunction<LinearShape, Integer, LoraWeights> factors) {
         SequencedMap<String, LoraModule> modules = new LinkedHashMap<>();
         for (LinearShape linear : targets) {
-            Factors made = factors.apply(linear, config.rank(linear.name()));
+            LoraWeights made = factors.apply(linear, config.rank(linear.name()));
             modules.put(
                     linear.name(),
                     new LoraModule(

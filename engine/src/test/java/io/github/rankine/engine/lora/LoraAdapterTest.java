@@ -156,7 +156,7 @@ class LoraAdapterTest {
     @Test
     void refusesAnotherBasesAdapterByTheFirstTensor() {
         LoraConfig config = suffixes("q_proj");
-        Map<String, LoraAdapter.Factors> stored = new LinkedHashMap<>();
+        Map<String, LoraWeights> stored = new LinkedHashMap<>();
         stored.put("model.layers.0.self_attn.q_proj", factors(4, 64, 64));
         assertThatThrownBy(() -> LoraAdapter.of(config, LINEARS, stored, arena))
                 .hasMessageContaining("lacks model.layers.1.self_attn.q_proj.lora_A.weight");
@@ -169,9 +169,9 @@ class LoraAdapterTest {
                 .hasMessageContaining("model.layers.7.self_attn.q_proj");
     }
 
-    private LoraAdapter.Factors factors(int rank, int inputs, int outputs) {
+    private LoraWeights factors(int rank, int inputs, int outputs) {
         Weight a = Tensor.allocate(arena, rank, inputs).asWeight();
-        return new LoraAdapter.Factors(a, Tensor.allocate(arena, outputs, rank).asWeight());
+        return new LoraWeights(a, Tensor.allocate(arena, outputs, rank).asWeight());
     }
 
     private static LoraConfig suffixes(String... names) {

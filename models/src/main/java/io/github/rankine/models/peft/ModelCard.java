@@ -1,6 +1,7 @@
 package io.github.rankine.models.peft;
 
 import io.github.rankine.engine.lora.LoraConfig;
+import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.lora.ModuleSelector;
 import io.github.rankine.models.files.AtomicFile;
 import java.math.BigDecimal;

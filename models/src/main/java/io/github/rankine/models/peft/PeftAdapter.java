@@ -1,6 +1,7 @@
 package io.github.rankine.models.peft;
 
 import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.safetensors.SafetensorsFile;

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.lora.LoraConfig;
+import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.lora.ModuleSelector;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Tensor;

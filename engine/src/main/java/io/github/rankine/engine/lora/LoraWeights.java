@@ -1,4 +1,4 @@
-package io.github.rankine.models.peft;
+package io.github.rankine.engine.lora;
 
 import io.github.rankine.engine.tensor.Weight;
 
