@@ -1,12 +1,14 @@
 package io.github.rankine.engine.lora;
 
 import io.github.rankine.engine.RankineException;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
 
 /**
  * Which modules an adapter changes and by what (Hu et al. 2021); the fields are those of PEFT's {@code LoraConfig}.
@@ -34,7 +36,13 @@ public record LoraConfig(
         Map<String, Double> alphaPattern,
         boolean rslora) {
 
-    /** @throws RankineException when a number is out of its range */
+    private static final String LAYER = "layer";
+    private static final String LAYER_NUMBER = "\\.(?<" + LAYER + ">\\d+)\\.";
+
+    /** Reluctant, so that the first number counts. */
+    private static final Pattern ANY_LAYER = Pattern.compile(".*?\\.[^.]*" + LAYER_NUMBER);
+
+    /** @throws RankineException when a number is out of its range, or a pattern not a regular expression */
     public LoraConfig {
         if (rank < 1) {
             throw new RankineException("rank " + rank + ": a LoRA rank is at least 1");
@@ -50,10 +58,13 @@ public record LoraConfig(
                 throw new RankineException("rank_pattern '" + pattern + "': rank " + r + ": a LoRA rank is at least 1");
             }
         });
+        rankPattern.keySet().forEach(key -> modulePattern("rank_pattern", key));
+        alphaPattern.keySet().forEach(key -> modulePattern("alpha_pattern", key));
+        layersPattern.forEach(LoraConfig::layerPattern);
         layersToTransform = List.copyOf(layersToTransform);
         layersPattern = List.copyOf(layersPattern);
-        rankPattern = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
-        alphaPattern = java.util.Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
+        rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
+        alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
     }
 
     /** The plain case: rank, alpha and targets. */
@@ -73,15 +84,14 @@ public record LoraConfig(
         if (layersToTransform.isEmpty()) {
             return true;
         }
-        List<String> lists = layersPattern.isEmpty() ? List.of("[^.]*") : layersPattern;
-        for (String list : lists) {
-            // Reluctant, so that the first number counts; a list that the name begins with is found only by its
-            // pattern.
-            String start = layersPattern.isEmpty() ? ".*?\\." : "(?:^|.*?\\.)";
-            Matcher matcher =
-                    Pattern.compile(start + list + "\\.(?<layer>\\d+)\\.").matcher(module);
+        List<Pattern> lists = layersPattern.isEmpty()
+                ? List.of(ANY_LAYER)
+                : layersPattern.stream().map(LoraConfig::layerPattern).toList();
+        for (Pattern list : lists) {
+            Matcher matcher = list.matcher(module);
             if (matcher.lookingAt()) {
-                return layersToTransform.contains(Integer.parseInt(matcher.group("layer")));
+                String layer = matcher.group(LAYER);
+                return layer != null && layersToTransform.contains(Integer.parseInt(layer));
             }
         }
         return false;
@@ -105,10 +115,32 @@ public record LoraConfig(
 
     private static <T> Optional<T> find(Map<String, T> patterns, String module) {
         return patterns.entrySet().stream()
-                .filter(e -> Pattern.compile("(.*\\.)?(" + e.getKey() + ")$")
-                        .matcher(module)
-                        .lookingAt())
+                .filter(e ->
+                        modulePattern("pattern", e.getKey()).matcher(module).lookingAt())
                 .map(Map.Entry::getValue)
                 .findFirst();
+    }
+
+    private static Pattern layerPattern(String list) {
+        return compile("layers_pattern", list, "(?:^|.*?\\.)" + list + LAYER_NUMBER);
+    }
+
+    private static Pattern modulePattern(String field, String key) {
+        return compile(field, key, "(.*\\.)?(" + key + ")$");
+    }
+
+    /** Compiles {@code whole}, of which {@code expression} is the part that was given. */
+    private static Pattern compile(String field, String expression, String whole) {
+        try {
+            Pattern pattern = Pattern.compile(whole);
+            // An unclosed quotation swallows what follows it.
+            if (whole.endsWith(LAYER_NUMBER) && !pattern.namedGroups().containsKey(LAYER)) {
+                throw new PatternSyntaxException("Unclosed quotation", expression, -1);
+            }
+            return pattern;
+        } catch (PatternSyntaxException e) {
+            throw new RankineException(
+                    field + " '" + expression + "' is not a regular expression: " + e.getDescription(), e);
+        }
     }
 }

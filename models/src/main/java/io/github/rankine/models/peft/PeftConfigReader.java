@@ -1,10 +1,10 @@
 package io.github.rankine.models.peft;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.ModuleSelector;
 import io.github.rankine.models.json.JsonObject;
-import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -57,30 +57,38 @@ final class PeftConfigReader {
         }
         refuseVariants();
         warnOfUnknownFields();
-        LoraConfig lora = new LoraConfig(
-                config.integer("r", 1, MAX_RANK, 8),
-                config.number("lora_alpha", Double.MIN_VALUE, MAX_ALPHA, 8),
-                dropout(),
-                selector("target_modules")
-                        .orElseThrow(
-                                () -> config.unexpected("target_modules", "a list of module names or an expression")),
-                selector("exclude_modules").orElse(null),
-                config.integers("layers_to_transform", 0, Integer.MAX_VALUE),
-                layersPattern(),
-                checked("rank_pattern", config.integerMap("rank_pattern", 1, MAX_RANK)),
-                checked("alpha_pattern", config.numberMap("alpha_pattern", Double.MIN_VALUE, MAX_ALPHA)),
-                config.flag("use_rslora", false));
+        LoraConfig lora = lora();
         return new PeftConfig(
                 lora,
                 Optional.ofNullable(config.string("base_model_name_or_path", null)),
                 config.flag("fan_in_fan_out", false));
     }
 
+    private LoraConfig lora() {
+        int rank = config.integer("r", 1, MAX_RANK, 8);
+        double alpha = config.number("lora_alpha", Double.MIN_VALUE, MAX_ALPHA, 8);
+        double dropout = config.number("lora_dropout", 0, 1, 0);
+        ModuleSelector targets = selector("target_modules")
+                .orElseThrow(() -> config.unexpected("target_modules", "a list of module names or an expression"));
+        ModuleSelector excluded = selector("exclude_modules").orElse(null);
+        List<Integer> layers = config.integers("layers_to_transform", 0, Integer.MAX_VALUE);
+        Map<String, Integer> ranks = config.integerMap("rank_pattern", 1, MAX_RANK);
+        Map<String, Double> alphas = config.numberMap("alpha_pattern", Double.MIN_VALUE, MAX_ALPHA);
+        List<String> layersPattern = layersPattern();
+        boolean rslora = config.flag("use_rslora", false);
+        try {
+            return new LoraConfig(
+                    rank, alpha, dropout, targets, excluded, layers, layersPattern, ranks, alphas, rslora);
+        } catch (RankineException e) {
+            throw new RankineException(config.source() + ": " + e.getMessage(), e);
+        }
+    }
+
     private void refuseVariants() {
         VARIANTS.forEach((field, what) -> {
             if (isOn(config.get(field))) {
                 throw config.error(
-                        field, what + " is not supported; train the adapter as plain LoRA, without " + field);
+                        field, "not supported (" + what + "); train the adapter as plain LoRA, without " + field);
             }
         });
         if (!config.string("bias", "none").equals("none")) {
@@ -109,14 +117,6 @@ final class PeftConfigReader {
         }
     }
 
-    private double dropout() {
-        double dropout = config.number("lora_dropout", 0, 1, 0);
-        if (dropout == 1) {
-            throw config.unexpected("lora_dropout", "less than 1");
-        }
-        return dropout;
-    }
-
     private Optional<ModuleSelector> selector(String field) {
         JsonNode value = config.get(field);
         if (value == null) {
@@ -129,31 +129,19 @@ final class PeftConfigReader {
         if (value.textValue().toLowerCase(Locale.ROOT).equals("all-linear")) {
             return Optional.of(new ModuleSelector.AllLinear());
         }
-        return Optional.of(new ModuleSelector.Expression(pattern(field, value.textValue())));
+        return Optional.of(expression(field, value.textValue()));
+    }
+
+    private ModuleSelector expression(String field, String expression) {
+        try {
+            return new ModuleSelector.Expression(Pattern.compile(expression));
+        } catch (PatternSyntaxException e) {
+            throw config.error(field, "'" + expression + "' is not a regular expression: " + e.getDescription());
+        }
     }
 
     private List<String> layersPattern() {
         JsonNode value = config.get("layers_pattern");
-        List<String> patterns =
-                value != null && value.isTextual() ? List.of(value.textValue()) : config.strings("layers_pattern");
-        checkPatterns("layers_pattern", patterns);
-        return patterns;
-    }
-
-    private <T> Map<String, T> checked(String field, Map<String, T> patterns) {
-        checkPatterns(field, patterns.keySet());
-        return patterns;
-    }
-
-    private void checkPatterns(String field, Collection<String> patterns) {
-        patterns.forEach(pattern -> pattern(field, pattern));
-    }
-
-    private Pattern pattern(String field, String expression) {
-        try {
-            return Pattern.compile(expression);
-        } catch (PatternSyntaxException e) {
-            throw config.error(field, "'" + expression + "' is not a regular expression: " + e.getDescription());
-        }
+        return value != null && value.isTextual() ? List.of(value.textValue()) : config.strings("layers_pattern");
     }
 }

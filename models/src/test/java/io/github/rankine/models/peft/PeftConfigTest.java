@@ -143,7 +143,7 @@ class PeftConfigTest {
         assertThatThrownBy(() -> PeftAdapter.open(dora))
                 .isInstanceOf(RankineException.class)
                 .hasMessage(dora.resolve(PeftConfig.FILE)
-                        + ": use_dora: DoRA is not supported; train the adapter as plain LoRA, without use_dora");
+                        + ": use_dora: not supported (DoRA); train the adapter as plain LoRA, without use_dora");
     }
 
     @ParameterizedTest
@@ -155,12 +155,12 @@ class PeftConfigTest {
                 "{\"peft_type\": null}                   | no field peft_type",
                 "{\"task_type\": \"SEQ_CLS\"}            | task_type: the string \"SEQ_CLS\" found, expected CAUSAL_LM",
                 "{\"bias\": \"all\"}                     | bias: the string \"all\" found, expected none",
-                "{\"modules_to_save\": [\"lm_head\"]}    | modules_to_save: fully trained modules is not supported",
-                "{\"lora_bias\": true}                   | lora_bias: a bias on B is not supported",
-                "{\"use_qalora\": true}                  | use_qalora: QALoRA is not supported",
-                "{\"trainable_token_indices\": [1]}      | trainable_token_indices: trainable tokens is not supported",
-                "{\"layer_replication\": [[0, 1]]}       | layer_replication: replicated layers is not supported",
-                "{\"alora_invocation_tokens\": [1]}      | alora_invocation_tokens: activated LoRA is not supported",
+                "{\"modules_to_save\": [\"lm_head\"]}    | modules_to_save: not supported (fully trained modules)",
+                "{\"lora_bias\": true}                   | lora_bias: not supported (a bias on B)",
+                "{\"use_qalora\": true}                  | use_qalora: not supported (QALoRA)",
+                "{\"trainable_token_indices\": [1]}      | trainable_token_indices: not supported (trainable tokens)",
+                "{\"layer_replication\": [[0, 1]]}       | layer_replication: not supported (replicated layers)",
+                "{\"alora_invocation_tokens\": [1]}      | alora_invocation_tokens: not supported (activated LoRA)",
                 "{\"target_parameters\": [\"experts\"]}  | target_parameters: adapters on bare parameters is not"
                         + " supported",
                 "{\"init_lora_weights\": \"pissa_niter_4\"} | init_lora_weights: the string \"pissa_niter_4\" found,"
@@ -169,17 +169,19 @@ class PeftConfigTest {
                 "{\"r\": 0}                              | r: 0 found, expected an integer from 1",
                 "{\"r\": \"8\"}                          | r: the string \"8\" found",
                 "{\"lora_alpha\": 0}                     | lora_alpha: 0 found, expected a number above 0",
-                "{\"lora_dropout\": 1}                   | lora_dropout: 1 found, expected less than 1",
+                "{\"lora_dropout\": 1}                   | dropout 1.0: must be at least 0 and below 1",
                 "{\"target_modules\": null}              | no field target_modules; expected a list of module names or"
                         + " an expression",
                 "{\"target_modules\": []}                | target_modules: a list found, expected a list of module"
                         + " names",
                 "{\"target_modules\": [1]}               | target_modules[0]: 1 found, expected a string",
                 "{\"target_modules\": \"(q\"}            | target_modules: '(q' is not a regular expression",
-                "{\"rank_pattern\": {\"(q\": 1}}         | rank_pattern: '(q' is not a regular expression",
+                "{\"rank_pattern\": {\"(q\": 1}}         | rank_pattern '(q' is not a regular expression",
                 "{\"rank_pattern\": {\"q\": 0}}          | rank_pattern.q: 0 found",
                 "{\"alpha_pattern\": []}                 | alpha_pattern: a list found, expected an object",
-                "{\"layers_pattern\": [\"[\"]}           | layers_pattern: '[' is not a regular expression",
+                "{\"layers_pattern\": [\"[\"]}           | layers_pattern '[' is not a regular expression",
+                "{\"layers_pattern\": [\"\\\\Qq\"]}      | layers_pattern '\\Qq' is not a regular expression",
+                "{\"alpha_pattern\": {\"\\\\Qq\": 1}}   | alpha_pattern '\\Qq' is not a regular expression",
                 "{\"layers_to_transform\": [-1]}         | layers_to_transform[0]: -1 found"
             })
     void refusesWhatItHasNotByName(String changes, String complaint) {
