@@ -2,10 +2,16 @@ package io.github.rankine.models.family;
 
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.config.ModelConfig;
+import io.github.rankine.models.files.AtomicFile;
 import io.github.rankine.models.safetensors.Checkpoint;
+import io.github.rankine.models.safetensors.SafetensorsWriter;
+import io.github.rankine.models.safetensors.StoredType;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -74,6 +80,27 @@ public final class CausalLanguageModel implements AutoCloseable {
     /** What the weights are mapped from; empty for a planned or fresh model. */
     public Optional<Checkpoint> checkpoint() {
         return Optional.ofNullable(checkpoint);
+    }
+
+    /**
+     * Writes config.json and the decoder's weights into a folder, which is made if need be.
+     *
+     * @param type what the weights are rounded to
+     */
+    public void save(Path folder, DType type) {
+        AtomicFile.createFolder(folder);
+        List<SafetensorsWriter.Entry> entries = decoder.parameters().stream()
+                .map(parameter -> {
+                    Weight weight = parameter.value();
+                    // The engine's vectors are matrices of one row.
+                    List<Long> shape =
+                            weight.rows() == 1 ? List.of(weight.cols()) : List.of(weight.rows(), weight.cols());
+                    return new SafetensorsWriter.Entry(
+                            parameter.name(), StoredType.of(type), shape, SafetensorsWriter.Content.of(weight, type));
+                })
+                .toList();
+        SafetensorsWriter.write(folder.resolve(Checkpoint.SINGLE), Map.of("format", "pt"), entries);
+        AtomicFile.writeText(folder.resolve(ModelConfig.FILE), config.jsonWithDtype(type));
     }
 
     @Override

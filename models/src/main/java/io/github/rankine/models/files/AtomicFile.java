@@ -8,6 +8,7 @@ import java.nio.channels.FileChannel;
 import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -62,6 +63,21 @@ public final class AtomicFile {
     /** Replaces {@code file} by {@code text} in UTF-8. */
     public static void writeText(Path file, String text) {
         write(file, out -> writeFully(out, ByteBuffer.wrap(text.getBytes(StandardCharsets.UTF_8))));
+    }
+
+    /**
+     * Makes a folder and those above it, where they do not exist yet.
+     *
+     * @throws RankineException when it cannot be made, or a file stands in its place
+     */
+    public static void createFolder(Path folder) {
+        try {
+            Files.createDirectories(folder);
+        } catch (FileAlreadyExistsException e) {
+            throw new RankineException(folder + ": a file of that name exists; name another folder", e);
+        } catch (IOException e) {
+            throw new RankineException(folder + ": cannot be made (" + reason(e) + ")", e);
+        }
     }
 
     /** Writes all of {@code bytes}. */

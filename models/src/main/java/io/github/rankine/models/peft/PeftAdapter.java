@@ -4,10 +4,10 @@ import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Weight;
+import io.github.rankine.models.files.AtomicFile;
 import io.github.rankine.models.safetensors.SafetensorsFile;
 import io.github.rankine.models.safetensors.SafetensorsWriter;
 import io.github.rankine.models.safetensors.TensorInfo;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -135,11 +135,7 @@ public final class PeftAdapter implements AutoCloseable {
      * @throws RankineException when a file cannot be written; it is then as it was
      */
     public static void write(Path folder, PeftConfig config, Map<String, LoraWeights> modules, ModelCard card) {
-        try {
-            Files.createDirectories(folder);
-        } catch (IOException e) {
-            throw new RankineException(folder + ": cannot be made (" + e.getMessage() + ")", e);
-        }
+        AtomicFile.createFolder(folder);
         List<SafetensorsWriter.Entry> entries = new ArrayList<>();
         modules.forEach((module, weights) -> {
             entries.add(SafetensorsWriter.Entry.of(name(module, "A"), weights.a(), DType.F32));
