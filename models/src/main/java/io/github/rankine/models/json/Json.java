@@ -90,7 +90,11 @@ public final class Json {
 
     /** Parses one object. */
     public static JsonObject parseObject(String text, String source) {
-        JsonNode node = parse(text, source);
+        return object(parse(text, source), source);
+    }
+
+    /** The fields of a value that must be an object. */
+    public static JsonObject object(JsonNode node, String source) {
         if (!(node instanceof ObjectNode object)) {
             throw new RankineException(source + ": " + kind(node) + " found, expected a JSON object {...}");
         }
