@@ -1,0 +1,235 @@
+package io.github.rankine.reference;
+
+import static io.github.rankine.reference.Samples.largest;
+import static io.github.rankine.reference.Samples.normal;
+import static io.github.rankine.reference.Samples.rounded;
+import static io.github.rankine.reference.Samples.scaled;
+
+import io.github.rankine.engine.kernels.AttentionShape;
+import io.github.rankine.engine.kernels.AttentionSpans;
+import io.github.rankine.engine.tensor.DType;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.DoubleStream;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+interface AttentionContract extends KernelsUnderTest {
+    /**
+     * The size of normal numbers as a share of the largest: a query's gradient is keys times differences that are of the size
+     * of 1 and may cancel, and so is a key's.
+     */
+    double TYPICAL = 0.25;
+
+    /** How large the scores are. */
+    enum Scores {
+        /** Standard normal. */
+        UNIT,
+        /** Up to ±80 and a little more: most probabilities vanish. */
+        LARGE,
+        /** One key of each sequence has scores of hundreds, of either sign. */
+        ONE_HUGE
+    }
+
+    /**
+     * @param queries query rows of each sequence
+     * @param past    keys of each sequence before its first query's own, as in a KV cache
+     */
+    record Case(int heads, int kvHeads, int headDim, int window, int[] queries, int[] past, Scores scores) {
+        int queryRows() {
+            return IntStream.of(queries).sum();
+        }
+
+        int keyRows() {
+            return queryRows() + IntStream.of(past).sum();
+        }
+
+        int width() {
+            return heads * headDim;
+        }
+
+        int kvWidth() {
+            return kvHeads * headDim;
+        }
+
+        AttentionShape shape() {
+            return new AttentionShape(heads, kvHeads, headDim, (float) (1 / Math.sqrt(headDim)), window);
+        }
+
+        AttentionSpans spans() {
+            int[] queryStart = new int[queries.length];
+            int[] keyStart = new int[queries.length];
+            int[] keyCount = new int[queries.length];
+            for (int s = 0; s < queries.length; s++) {
+                keyCount[s] = queries[s] + past[s];
+                if (s > 0) {
+                    queryStart[s] = queryStart[s - 1] + queries[s - 1];
+                    keyStart[s] = keyStart[s - 1] + keyCount[s - 1];
+                }
+            }
+            return new AttentionSpans(queryStart, queries, keyStart, keyCount);
+        }
+
+        double[] q() {
+            return scaled(normal(1, queryRows() * width()), scores == Scores.LARGE ? 28 : 1);
+        }
+
+        double[] k() {
+            double[] k = normal(2, keyRows() * kvWidth());
+            if (scores == Scores.ONE_HUGE) {
+                for (int first : spans().keyStart()) {
+                    for (int i = first * kvWidth(); i < (first + 1) * kvWidth(); i++) {
+                        k[i] *= 256;
+                    }
+                }
+            }
+            return k;
+        }
+
+        double[] v() {
+            return normal(3, keyRows() * kvWidth());
+        }
+
+        double[] dOut() {
+            return normal(4, queryRows() * width());
+        }
+
+        /**
+         * A score is known in float32 to about 1e-7 of its size, and the probability to that much absolutely: with scores of
+         * hundreds the magnitude that errors are relative to is as much larger.
+         */
+        double floor(double magnitude) {
+            double largestScore = DoubleStream.of(reference().forward().logSumExp())
+                    .map(Math::abs)
+                    .max()
+                    .orElseThrow();
+            return magnitude * Math.max(1, largestScore / 8);
+        }
+
+        Attention reference() {
+            return new Attention(q(), k(), v(), spans(), shape());
+        }
+
+        @Override
+        public String toString() {
+            return "heads=" + heads + "/" + kvHeads + " headDim=" + headDim + " window=" + window + " queries="
+                    + Arrays.toString(queries) + " past=" + Arrays.toString(past) + " " + scores;
+        }
+    }
+
+    static List<Case> cases() {
+        int[][] sequences = {{1}, {2}, {7, 1, 15}, {33, 5}, {65}, {3, 17, 31, 1, 9}};
+        int[][] heads = {{2, 2}, {4, 2}, {4, 1}, {3, 3}};
+        int[] windows = {0, 0, 1, 5, 16, 100};
+        List<Case> cases = new ArrayList<>();
+        for (int headDim : new int[] {8, 64, 80, 128, 5}) {
+            for (int i = 0; i < 12; i++) {
+                int[] queries = sequences[i % sequences.length];
+                int[] past = new int[queries.length];
+                if (i % 4 == 3) {
+                    Arrays.setAll(past, s -> 5 + 20 * s);
+                }
+                int[] group = heads[(i + headDim / 8) % heads.length];
+                Scores scores = Scores.values()[(i + headDim) % 3];
+                int window = windows[(i + i / 6) % windows.length];
+                cases.add(new Case(group[0], group[1], headDim, window, queries, past, scores));
+            }
+        }
+        cases.add(new Case(4, 2, 64, 0, new int[] {129}, new int[] {0}, Scores.UNIT));
+        cases.add(new Case(2, 1, 16, 0, new int[] {257, 300}, new int[] {0, 0}, Scores.UNIT));
+        cases.add(new Case(2, 1, 16, 50, new int[] {257, 300}, new int[] {0, 0}, Scores.LARGE));
+        cases.add(new Case(4, 1, 64, 0, new int[] {1, 1, 1}, new int[] {299, 0, 96}, Scores.UNIT));
+        cases.add(new Case(4, 2, 80, 33, new int[] {1, 1}, new int[] {299, 97}, Scores.UNIT));
+        cases.add(new Case(9, 3, 64, 0, new int[] {1}, new int[] {500}, Scores.LARGE));
+        cases.add(new Case(4, 2, 64, 0, new int[] {5, 64}, new int[] {300, 63}, Scores.ONE_HUGE));
+        return cases;
+    }
+
+    @TestFactory
+    default Stream<DynamicTest> attention() {
+        return cases().stream().flatMap(s -> {
+            var expected = s.reference().forward();
+            double floor = s.floor(largest(expected.out()));
+            return trials(s.toString(), t -> {
+                var out = t.output(null, s.queryRows(), s.width());
+                var logSumExp = t.output(null, s.queryRows(), s.heads);
+                t.kernels()
+                        .attention(
+                                t.input(s.q(), s.queryRows(), s.width()),
+                                t.input(s.k(), s.keyRows(), s.kvWidth()),
+                                t.input(s.v(), s.keyRows(), s.kvWidth()),
+                                s.spans(),
+                                s.shape(),
+                                out,
+                                logSumExp);
+                t.expect(out, expected.out(), floor);
+                t.expect(logSumExp, expected.logSumExp(), 1);
+            });
+        });
+    }
+
+    @TestFactory
+    default Stream<DynamicTest> attentionBackward() {
+        return cases().stream().flatMap(s -> {
+            var exact = s.reference().forward();
+            var forward = new Attention.Output(rounded(DType.F32, exact.out()), rounded(DType.F32, exact.logSumExp()));
+            var expected = s.reference().backward(forward, s.dOut());
+            double floor = s.floor(1);
+            double largestQuery = largest(s.q());
+            double largestKey = largest(s.k());
+            return trials(s.toString(), t -> {
+                var dq = t.output(null, s.queryRows(), s.width());
+                var dk = t.output(null, s.keyRows(), s.kvWidth());
+                var dv = t.output(null, s.keyRows(), s.kvWidth());
+                t.kernels()
+                        .attentionBackward(
+                                t.input(s.q(), s.queryRows(), s.width()),
+                                t.input(s.k(), s.keyRows(), s.kvWidth()),
+                                t.input(s.v(), s.keyRows(), s.kvWidth()),
+                                s.spans(),
+                                s.shape(),
+                                t.input(forward.out(), s.queryRows(), s.width()),
+                                t.input(forward.logSumExp(), s.queryRows(), s.heads),
+                                t.input(s.dOut(), s.queryRows(), s.width()),
+                                dq,
+                                dk,
+                                dv);
+                t.expect(dq, expected.dq(), floor * Math.max(TYPICAL * largestKey, largest(expected.dq())));
+                t.expect(dk, expected.dk(), floor * Math.max(TYPICAL * largestQuery, largest(expected.dk())));
+                t.expect(dv, expected.dv(), floor * Math.max(1, largest(expected.dv())));
+            });
+        });
+    }
+
+    /** Generation keeps keys in a cache that is larger than what is in use; nothing is read from the rest, or of it. */
+    @TestFactory
+    default Stream<DynamicTest> attentionOverACacheThatIsNotFull() {
+        Case s = new Case(4, 2, 64, 0, new int[] {1}, new int[] {40}, Scores.UNIT);
+        int capacity = 100;
+        var expected = s.reference().forward();
+        return trials("41 keys of " + capacity, t -> {
+            var out = t.output(null, 1, s.width());
+            var logSumExp = t.output(null, 1, s.heads);
+            t.kernels()
+                    .attention(
+                            t.input(s.q(), 1, s.width()),
+                            t.input(padded(s.k(), capacity * s.kvWidth()), capacity, s.kvWidth()),
+                            t.input(padded(s.v(), capacity * s.kvWidth()), capacity, s.kvWidth()),
+                            s.spans(),
+                            s.shape(),
+                            out,
+                            logSumExp);
+            t.expect(out, expected.out(), 0.1);
+            t.expect(logSumExp, expected.logSumExp(), 1);
+        });
+    }
+
+    private static double[] padded(double[] values, int size) {
+        double[] padded = Arrays.copyOf(values, size);
+        Arrays.fill(padded, values.length, size, Double.NaN);
+        return padded;
+    }
+}

@@ -1,0 +1,161 @@
+package io.github.rankine.reference;
+
+import static io.github.rankine.reference.Samples.normal;
+import static io.github.rankine.reference.Samples.plus;
+import static io.github.rankine.reference.Samples.size;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import io.github.rankine.engine.tensor.DType;
+import java.lang.foreign.SegmentAllocator;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+
+interface ProductsContract extends KernelsUnderTest {
+    /** A product's shape, and a number that chooses its factor and whether it accumulates. */
+    record Product(int m, int n, int k, int variant) {
+        float alpha() {
+            return new float[] {1f, -0.75f, 1f, 0.3f}[variant % 4];
+        }
+
+        boolean accumulate() {
+            return variant % 4 >= 2;
+        }
+
+        /** All types, but one is enough for the largest shapes. */
+        Stream<DType> types() {
+            return (long) m * n * k < 4_000_000 ? Stream.of(DType.values()) : Stream.of(DType.BF16);
+        }
+
+        /** What the output holds before. */
+        double[] initial() {
+            return accumulate() ? normal(3, m * n) : null;
+        }
+
+        /** The typical size of a sum of k products of standard normal numbers. */
+        double magnitude() {
+            return Math.abs(alpha()) * Math.sqrt(k);
+        }
+
+        @Override
+        public String toString() {
+            return "m=" + m + " n=" + n + " k=" + k + " alpha=" + alpha() + (accumulate() ? " accumulate" : "");
+        }
+    }
+
+    /** All sizes in each place, the few rows of generation, and more than is packed at a time. */
+    static List<Product> products() {
+        List<Product> products = new ArrayList<>();
+        for (int i = 0; i < Samples.SIZES.length; i++) {
+            products.add(new Product(size(i, 1), size(i, 3), size(i, 7), i));
+        }
+        for (int m = 1; m <= 5; m++) {
+            for (int i = 0; i < 6; i++) {
+                products.add(new Product(m, size(i + m, 7), size(i + m, 3), i + m));
+            }
+        }
+        products.add(new Product(97, 530, 520, 1));
+        products.add(new Product(6, 3001, 701, 2));
+        products.add(new Product(2, 701, 3001, 3));
+        return products;
+    }
+
+    @TestFactory
+    default Stream<DynamicTest> matmulNT() {
+        return products().stream()
+                .flatMap(p -> p.types().flatMap(type -> {
+                    double[] a = normal(1, p.m * p.k);
+                    double[] b = normal(2, p.n * p.k, type);
+                    double[] expected = plus(Products.matmulNT(a, b, p.m, p.n, p.k, p.alpha()), p.initial());
+                    return trials(p + " " + type, t -> {
+                        var c = t.output(p.initial(), p.m, p.n);
+                        t.kernels()
+                                .matmulNT(
+                                        t.input(a, p.m, p.k),
+                                        t.weight(type, b, p.n, p.k),
+                                        c,
+                                        p.alpha(),
+                                        p.accumulate());
+                        t.expect(c, expected, p.magnitude());
+                    });
+                }));
+    }
+
+    @TestFactory
+    default Stream<DynamicTest> matmulNN() {
+        return products().stream()
+                .flatMap(p -> p.types().flatMap(type -> {
+                    double[] a = normal(1, p.m * p.k);
+                    double[] b = normal(2, p.k * p.n, type);
+                    double[] expected = plus(Products.matmulNN(a, b, p.m, p.n, p.k, p.alpha()), p.initial());
+                    return trials(p + " " + type, t -> {
+                        var c = t.output(p.initial(), p.m, p.n);
+                        t.kernels()
+                                .matmulNN(
+                                        t.input(a, p.m, p.k),
+                                        t.weight(type, b, p.k, p.n),
+                                        c,
+                                        p.alpha(),
+                                        p.accumulate());
+                        t.expect(c, expected, p.magnitude());
+                    });
+                }));
+    }
+
+    @TestFactory
+    default Stream<DynamicTest> matmulTN() {
+        return products().stream().flatMap(p -> {
+            double[] a = normal(1, p.k * p.m);
+            double[] b = normal(2, p.k * p.n);
+            double[] expected = plus(Products.matmulTN(a, b, p.m, p.n, p.k, p.alpha()), p.initial());
+            return trials(p.toString(), t -> {
+                var c = t.output(p.initial(), p.m, p.n);
+                t.kernels().matmulTN(t.input(a, p.k, p.m), t.input(b, p.k, p.n), c, p.alpha(), p.accumulate());
+                t.expect(c, expected, p.magnitude());
+            });
+        });
+    }
+
+    /** Subnormal, huge and infinite values of every type reach the product as they are. */
+    @TestFactory
+    default Stream<DynamicTest> extremeWeights() {
+        double[] extremes = {6e-8, -6e-8, 3e-5, -65504, 65504, 0, -0.0, 1, -1, Double.POSITIVE_INFINITY};
+        return Stream.of(DType.values())
+                .flatMap(type -> Stream.of(1, 40).flatMap(m -> {
+                    int n = 37;
+                    double[] b = new double[n];
+                    for (int i = 0; i < n; i++) {
+                        b[i] = extremes[i % extremes.length];
+                    }
+                    double[] stored = Samples.rounded(type, b);
+                    double[] ones = new double[m];
+                    Arrays.fill(ones, 1);
+                    double[] expected = new double[m * n];
+                    for (int i = 0; i < m * n; i++) {
+                        expected[i] = stored[i % n];
+                    }
+                    return trials("m=" + m + " " + type, t -> {
+                        var c = t.output(null, m, n);
+                        t.kernels().matmulNN(t.input(ones, m, 1), t.weight(type, stored, 1, n), c, 1f, false);
+                        t.expectExactly(c, expected);
+                    });
+                }));
+    }
+
+    @Test
+    default void productsRefuseShapesThatDoNotFit() {
+        Trial t = new Trial(kernels().getFirst(), SegmentAllocator.slicingAllocator(slab()), Trial.Layout.ALIGNED);
+        var a = t.input(normal(1, 6), 2, 3);
+        var square = t.output(null, 2, 2);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> t.kernels().matmulNT(a, t.weight(DType.F32, normal(2, 8), 2, 4), square, 1f, false));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> t.kernels().matmulNN(a, t.weight(DType.F32, normal(2, 8), 4, 2), square, 1f, false));
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> t.kernels().matmulTN(a, t.input(normal(2, 4), 2, 2), square, 1f, false));
+    }
+}
