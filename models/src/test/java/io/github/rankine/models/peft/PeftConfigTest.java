@@ -161,8 +161,7 @@ class PeftConfigTest {
                 "{\"trainable_token_indices\": [1]}      | trainable_token_indices: not supported (trainable tokens)",
                 "{\"layer_replication\": [[0, 1]]}       | layer_replication: not supported (replicated layers)",
                 "{\"alora_invocation_tokens\": [1]}      | alora_invocation_tokens: not supported (activated LoRA)",
-                "{\"target_parameters\": [\"experts\"]}  | target_parameters: adapters on bare parameters is not"
-                        + " supported",
+                "{\"target_parameters\": [\"experts\"]}  | target_parameters: not supported (adapters",
                 "{\"init_lora_weights\": \"pissa_niter_4\"} | init_lora_weights: the string \"pissa_niter_4\" found,"
                         + " expected one that keeps",
                 "{\"init_lora_weights\": \"corda\"}      | init_lora_weights: the string \"corda\" found",
