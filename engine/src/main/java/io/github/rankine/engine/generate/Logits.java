@@ -1,5 +1,6 @@
 package io.github.rankine.engine.generate;
 
+import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.kernels.PlanningKernels;
 import io.github.rankine.engine.nn.Batch;
@@ -14,8 +15,13 @@ import java.util.stream.IntStream;
 public final class Logits {
     private Logits() {}
 
-    /** Copies the logits of {@code tokens} into {@code out [tokens, vocabulary]}. */
+    /**
+     * Copies the logits of {@code tokens} into {@code out [tokens, vocabulary]}.
+     *
+     * @throws RankineException when there are no tokens, too many, or one that is not of this vocabulary
+     */
     public static void of(Decoder decoder, Kernels kernels, int[] tokens, Tensor out) {
+        check(decoder, tokens);
         int[] rows = IntStream.range(0, tokens.length).toArray();
         Batch batch = new Batch(tokens, rows, new int[] {0, tokens.length}, rows, new int[tokens.length]);
         try (Workspace planning = Workspace.planning();
@@ -23,6 +29,22 @@ public final class Logits {
             compute(Tape.withoutGradients(PlanningKernels.create(), planning), decoder, batch);
             workspace.reserve(planning.peak());
             out.copyFrom(compute(Tape.withoutGradients(kernels, workspace), decoder, batch));
+        }
+    }
+
+    private static void check(Decoder decoder, int[] tokens) {
+        if (tokens.length == 0) {
+            throw new RankineException("no tokens to compute logits of");
+        }
+        if (decoder.hasLearnedPositions() && tokens.length > decoder.maxPositions()) {
+            throw new RankineException(
+                    tokens.length + " tokens: the model takes " + decoder.maxPositions() + " at most");
+        }
+        for (int token : tokens) {
+            if (token < 0 || token >= decoder.vocabularySize()) {
+                throw new RankineException(
+                        "token " + token + " is not in the model's vocabulary of " + decoder.vocabularySize());
+            }
         }
     }
 

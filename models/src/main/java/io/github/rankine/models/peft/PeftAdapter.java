@@ -1,6 +1,8 @@
 package io.github.rankine.models.peft;
 
 import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Weight;
@@ -8,6 +10,7 @@ import io.github.rankine.models.files.AtomicFile;
 import io.github.rankine.models.safetensors.SafetensorsFile;
 import io.github.rankine.models.safetensors.SafetensorsWriter;
 import io.github.rankine.models.safetensors.TensorInfo;
+import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -154,6 +157,20 @@ public final class PeftAdapter implements AutoCloseable {
     /** The matrices by the module's name in the base model, PEFT's own prefix taken off. */
     public Map<String, LoraWeights> modules() {
         return modules;
+    }
+
+    /**
+     * The adapter over a base, its matrices copied to {@code arena}, so that this folder may be closed.
+     *
+     * @param linears the base's linear layers
+     * @throws RankineException when it was made for another base: the first tensor that does not fit, by name
+     */
+    public LoraAdapter load(List<LinearShape> linears, Arena arena) {
+        try {
+            return LoraAdapter.of(config.lora(), linears, modules, arena);
+        } catch (RankineException e) {
+            throw new RankineException(file.path() + ": " + e.getMessage(), e);
+        }
     }
 
     /** Number of elements of all matrices. */

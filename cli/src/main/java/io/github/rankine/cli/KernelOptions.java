@@ -1,0 +1,34 @@
+package io.github.rankine.cli;
+
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.kernels.KernelsLookup;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** What a command that computes takes: which kernels, on how many threads. */
+final class KernelOptions {
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec command;
+
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            description = "Threads to compute with (default: one per processor); results do not depend on it.")
+    private Integer threads;
+
+    @Option(
+            names = "--kernels",
+            paramLabel = "NAME",
+            description = "Kernels to compute with: vector or reference (default: the best that can run here).")
+    private String name;
+
+    /** The kernels asked for, to be closed. */
+    Kernels open() {
+        int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
+        if (count < 1) {
+            throw Usage.wrong(command, "--threads " + count + ": must be at least 1");
+        }
+        return name == null ? KernelsLookup.best(count) : KernelsLookup.named(name, count);
+    }
+}

@@ -1,0 +1,57 @@
+package io.github.rankine.cli;
+
+import io.github.rankine.engine.lora.LoraAdapter;
+import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.models.config.ModelConfig;
+import io.github.rankine.models.family.CausalLanguageModel;
+import io.github.rankine.models.peft.PeftAdapter;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.List;
+
+/** A model with its adapters active, all of it closed together. */
+final class LoadedModel implements AutoCloseable {
+    private final CausalLanguageModel model;
+    private final Arena arena;
+
+    private LoadedModel(CausalLanguageModel model, Arena arena) {
+        this.model = model;
+        this.arena = arena;
+    }
+
+    static LoadedModel open(Path folder, List<Path> adapters) {
+        CausalLanguageModel model = CausalLanguageModel.open(folder);
+        Arena arena = Arena.ofShared();
+        LoadedModel loaded = new LoadedModel(model, arena);
+        try {
+            model.decoder()
+                    .activate(adapters.stream()
+                            .map(adapter -> loaded.read(adapter))
+                            .toArray(LoraAdapter[]::new));
+            return loaded;
+        } catch (RuntimeException | Error e) {
+            loaded.close();
+            throw e;
+        }
+    }
+
+    private LoraAdapter read(Path folder) {
+        try (PeftAdapter stored = PeftAdapter.open(folder)) {
+            return stored.load(model.decoder().linearShapes(), arena);
+        }
+    }
+
+    Decoder decoder() {
+        return model.decoder();
+    }
+
+    ModelConfig config() {
+        return model.config();
+    }
+
+    @Override
+    public void close() {
+        model.close();
+        arena.close();
+    }
+}

@@ -1,0 +1,30 @@
+package io.github.rankine.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import picocli.CommandLine.Option;
+
+/** The model that a command works with, and the adapters on it. */
+final class ModelOptions {
+    @Option(
+            names = "--model",
+            required = true,
+            paramLabel = "DIR",
+            description = "Folder of a Hugging Face checkpoint: config.json and safetensors.")
+    private Path model;
+
+    @Option(
+            names = "--adapter",
+            paramLabel = "DIR",
+            description = "Folder of a PEFT LoRA adapter; several adapters are added up.")
+    private List<Path> adapters = new ArrayList<>();
+
+    Path folder() {
+        return model;
+    }
+
+    LoadedModel load() {
+        return LoadedModel.open(model, adapters);
+    }
+}

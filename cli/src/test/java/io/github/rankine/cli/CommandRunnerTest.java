@@ -1,0 +1,76 @@
+package io.github.rankine.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import org.junit.jupiter.api.Test;
+
+class CommandRunnerTest {
+    @Test
+    void helpGoesToStandardOutput() {
+        CommandLineRun run = CommandLineRun.of("--help");
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.out()).contains("Usage: rankine").contains("logits");
+        assertThat(run.err()).isEmpty();
+    }
+
+    @Test
+    void wrongUsageIsSaidWithTheWayToHelp() {
+        CommandLineRun run = CommandLineRun.of("logits", "--model", "m", "--tokens", "1,x", "--output", "o");
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err().lines())
+                .containsExactly(
+                        "rankine: Invalid value for option '--tokens' (ID): 'x' is not an int",
+                        "Try 'rankine logits --help'.");
+        assertThat(CommandLineRun.of().exitCode()).isEqualTo(2);
+        assertThat(CommandLineRun.of("lgits").err()).contains("Did you mean: rankine logits?");
+    }
+
+    @Test
+    void aValueOutOfRangeIsWrongUsage() {
+        Fixture fixture = Fixture.of("llama-gqa");
+        CommandLineRun run = CommandLineRun.of(
+                "logits", "--model", fixture.model(), "--tokens", "1", "--output", "o", "--threads", 0);
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.err()).startsWith("rankine: --threads 0: must be at least 1");
+    }
+
+    @Test
+    void aFailureIsOneLineAndDebugAddsItsOrigin() {
+        String[] args = {"logits", "--model", "no-such-folder", "--tokens", "1", "--output", "o"};
+        CommandLineRun run = CommandLineRun.of((Object[]) args);
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err().lines()).singleElement().asString().startsWith("rankine: no-such-folder: no such");
+
+        CommandLineRun debug =
+                CommandLineRun.of("--debug", "logits", "--model", "no-such-folder", "--tokens", "1", "--output", "o");
+        assertThat(debug.exitCode()).isEqualTo(1);
+        assertThat(debug.err()).contains("\tat io.github.rankine.");
+    }
+
+    @Test
+    void aReaderThatHasGoneAwayEndsTheCommandQuietly() {
+        CommandLineRun run = CommandLineRun.into(failing("Broken pipe"), "--help");
+        assertThat(run).isEqualTo(new CommandLineRun(0, "", ""));
+    }
+
+    @Test
+    void aResultThatCannotBeWrittenIsAFailure() {
+        CommandLineRun run = CommandLineRun.into(failing("No space left on device"), "--help");
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.err().lines())
+                .containsExactly("rankine: standard output cannot be written: No space left on device");
+    }
+
+    private static OutputStream failing(String message) {
+        return new OutputStream() {
+            @Override
+            public void write(int b) throws IOException {
+                throw new IOException(message);
+            }
+        };
+    }
+}
