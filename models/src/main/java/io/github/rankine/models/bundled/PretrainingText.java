@@ -1,6 +1,8 @@
 package io.github.rankine.models.bundled;
 
+import java.util.List;
 import java.util.SplittableRandom;
+import java.util.stream.Stream;
 
 /**
  * The text that the bundled model is pretrained on: little stories, descriptions, dialogues, chats, questions about
@@ -209,12 +211,31 @@ public final class PretrainingText {
           The <job:x> lives in the <place:y>. Who lives in the <$y>? The <$x>.
         """;
 
+    private static final int DRILL_WORDS = 32;
+
     private final Grammar grammar = new Grammar(Lexicon.WORDS, DOCUMENTS, STORIES, QUESTIONS, TALK, LISTS);
+    private final List<List<String>> drillWords = Stream.of("person", "thing", "place", "colour", "animal")
+            .map(grammar::words)
+            .toList();
     private final SplittableRandom random;
 
     /** Begins the endless sequence of documents that belongs to {@code seed}. */
     public PretrainingText(long seed) {
         random = new SplittableRandom(seed);
+    }
+
+    /**
+     * {@value #DRILL_WORDS} random words, and the same again. Without such drill at the beginning a small model takes
+     * thousands of steps to find out that it can copy (the induction heads of Olsson et al. 2022), and until then all
+     * that it learns of the documents is which kind of word comes where.
+     */
+    public String nextDrill() {
+        StringBuilder list = new StringBuilder();
+        for (int i = 0; i < DRILL_WORDS; i++) {
+            List<String> words = drillWords.get(random.nextInt(drillWords.size()));
+            list.append(' ').append(words.get(random.nextInt(words.size())));
+        }
+        return list.toString().repeat(2);
     }
 
     /** The next document: one to some sixty words of ASCII, without an end-of-text token. */

@@ -32,6 +32,20 @@ class PretrainingTextTest {
     }
 
     @Test
+    void aDrillSaysVariedWordsTwice() {
+        PretrainingText text = new PretrainingText(1);
+        Set<String> words = new HashSet<>();
+        for (int i = 0; i < 50; i++) {
+            String drill = text.nextDrill();
+            List<String> said = List.of(drill.strip().split(" "));
+            assertThat(said).hasSize(64);
+            assertThat(said.subList(0, 32)).isEqualTo(said.subList(32, 64));
+            words.addAll(said);
+        }
+        assertThat(words).hasSizeGreaterThan(140);
+    }
+
+    @Test
     void noDocumentShowsADemoTask() {
         assertThat(documents(1, 20_000))
                 .noneMatch(document -> document.contains("Record:") || document.contains("Robot:"));
