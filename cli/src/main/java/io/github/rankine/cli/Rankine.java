@@ -5,7 +5,6 @@ import java.io.FileOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.IVersionProvider;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -17,7 +16,7 @@ import picocli.CommandLine.Spec;
         name = "rankine",
         mixinStandardHelpOptions = true,
         scope = ScopeType.INHERIT,
-        versionProvider = Rankine.Version.class,
+        versionProvider = Version.class,
         sortOptions = false,
         abbreviateSynopsis = true,
         synopsisSubcommandLabel = "COMMAND",
@@ -64,15 +63,6 @@ public final class Rankine implements Runnable {
     void applyDebug() {
         if (debug) {
             System.setProperty("org.slf4j.simpleLogger.defaultLogLevel", "debug");
-        }
-    }
-
-    /** The version that the jar was built as. */
-    static final class Version implements IVersionProvider {
-        @Override
-        public String[] getVersion() {
-            String version = Rankine.class.getPackage().getImplementationVersion();
-            return new String[] {"rankine " + (version == null ? "(not from its jar)" : version)};
         }
     }
 }

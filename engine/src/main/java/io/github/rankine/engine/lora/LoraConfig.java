@@ -72,6 +72,21 @@ public record LoraConfig(
         return new LoraConfig(rank, alpha, 0, targetModules, null, List.of(), List.of(), Map.of(), Map.of(), false);
     }
 
+    /** The same with another dropout, which concerns training alone. */
+    public LoraConfig withDropout(double probability) {
+        return new LoraConfig(
+                rank,
+                alpha,
+                probability,
+                targetModules,
+                excludeModules,
+                layersToTransform,
+                layersPattern,
+                rankPattern,
+                alphaPattern,
+                rslora);
+    }
+
     /** Whether the module of that name gets an adapter; {@code head} tells that it is the output head. */
     public boolean targets(String module, boolean head) {
         if (excludeModules != null && excludeModules.selects(module, head)) {

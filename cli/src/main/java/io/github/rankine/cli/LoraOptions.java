@@ -1,0 +1,108 @@
+package io.github.rankine.cli;
+
+import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.lora.LoraConfig;
+import io.github.rankine.engine.lora.ModuleSelector;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** The adapter that is trained. Options that were not given are null: they may come from another adapter instead. */
+final class LoraOptions {
+    private static final int RANK = 8;
+    private static final double ALPHA = 16;
+    private static final Pattern NAMES = Pattern.compile("[\\w.,-]+");
+
+    @Spec(Spec.Target.MIXEE)
+    private CommandSpec command;
+
+    @Option(names = "--rank", paramLabel = "R", description = "Rank of the adapter's updates (default: " + RANK + ").")
+    private Integer rank;
+
+    @Option(names = "--alpha", paramLabel = "ALPHA", description = "Scales the updates by alpha / rank (default: 16).")
+    private Double alpha;
+
+    @Option(
+            names = "--dropout",
+            paramLabel = "P",
+            description = "Probability of dropping an element of the adapter's input (default: 0).")
+    private Double dropout;
+
+    @Option(
+            names = "--target-modules",
+            paramLabel = "NAMES",
+            description = "Modules that get an adapter: all-linear (default), names as in q_proj,v_proj, or a regular"
+                    + " expression for the whole name.")
+    private String targetModules;
+
+    @Option(names = "--rslora", description = "Scale the updates by alpha / sqrt(rank) instead.", negatable = true)
+    private Boolean rslora;
+
+    @Option(
+            names = "--init-adapter",
+            paramLabel = "DIR",
+            description = "Adapter to go on with; it brings its rank, alpha and target modules.")
+    private Path initAdapter;
+
+    Optional<Path> initAdapter() {
+        return Optional.ofNullable(initAdapter);
+    }
+
+    /** A fresh adapter's configuration. */
+    LoraConfig config() {
+        return Usage.of(
+                command,
+                () -> new LoraConfig(
+                        rank == null ? RANK : rank,
+                        alpha == null ? ALPHA : alpha,
+                        dropout == null ? 0 : dropout,
+                        targetModules == null ? new ModuleSelector.AllLinear() : selector(targetModules),
+                        null,
+                        List.of(),
+                        List.of(),
+                        Map.of(),
+                        Map.of(),
+                        rslora != null && rslora));
+    }
+
+    /** The configuration of the adapter to go on with, which options must not contradict; dropout may change. */
+    LoraConfig config(LoraConfig stored, List<LinearShape> linears) {
+        refuse("--rank", rank, rank == null || rank == stored.rank(), stored.rank());
+        refuse("--alpha", alpha, alpha == null || alpha == stored.alpha(), stored.alpha());
+        refuse("--rslora", rslora, rslora == null || rslora == stored.rslora(), stored.rslora());
+        refuse(
+                "--target-modules",
+                targetModules,
+                targetModules == null || selectsTheSame(config(), stored, linears),
+                stored.targetModules());
+        return dropout == null ? stored : Usage.of(command, () -> stored.withDropout(dropout));
+    }
+
+    private void refuse(String option, Object given, boolean agrees, Object stored) {
+        if (!agrees) {
+            throw Usage.wrong(
+                    command,
+                    option + " " + given + " contradicts --init-adapter " + initAdapter + ", which has " + stored
+                            + ": leave the option out, or begin a fresh adapter");
+        }
+    }
+
+    private static boolean selectsTheSame(LoraConfig a, LoraConfig b, List<LinearShape> linears) {
+        return linears.stream()
+                .allMatch(linear -> a.targets(linear.name(), linear.head()) == b.targets(linear.name(), linear.head()));
+    }
+
+    private static ModuleSelector selector(String text) {
+        if (text.equals("all-linear")) {
+            return new ModuleSelector.AllLinear();
+        }
+        return NAMES.matcher(text).matches()
+                ? new ModuleSelector.Suffixes(List.of(text.split(",")))
+                : ModuleSelector.Expression.of(text);
+    }
+}
