@@ -9,9 +9,10 @@ import io.github.rankine.engine.tensor.Weight;
  *
  * <p>Common to all methods: matrices are {@code [rows, cols]}; {@code n} counts tokens (rows of all sequences of a batch,
  * one after another, without padding); inputs and outputs may be strided views and must not overlap unless said
- * otherwise; a parameter {@code accumulate} adds to the output instead of overwriting it; gradients of parameters always
- * accumulate. Shapes are the caller's business and are checked with {@code assert}-like
- * {@link IllegalArgumentException}s. Results do not depend on the number of threads.
+ * otherwise; a parameter {@code accumulate} adds to the output instead of overwriting it, and without it the old content
+ * is not read; gradients of parameters always accumulate. Memory behind an operand outlives the kernels, and frozen
+ * weights never change while they are used. Operands whose shapes do not fit are an {@link IllegalArgumentException}. Results do not depend on
+ * the number of threads.
  */
 public interface Kernels extends AutoCloseable {
     /** The provider's name, as {@code --kernels} takes it. */
