@@ -86,40 +86,10 @@ public record ModelConfig(
                     file + ": no such file; expected a checkpoint's folder with its " + FILE + ", or that file");
         }
         String text = Json.readText(file);
-        ModelConfig config = new ModelConfigReader(Json.parseObject(text, file.toString())).read(text);
         Path generation = file.resolveSibling("generation_config.json");
-        return Files.exists(generation) ? config.withGeneration(Json.readObject(generation)) : config;
-    }
-
-    private ModelConfig withGeneration(JsonObject generation) {
-        List<Integer> eos = ModelConfigReader.tokenIds(generation, "eos_token_id");
-        return eos.isEmpty() ? this : withEosTokenIds(eos);
-    }
-
-    private ModelConfig withEosTokenIds(List<Integer> eos) {
-        return new ModelConfig(
-                family,
-                vocabSize,
-                hiddenSize,
-                intermediateSize,
-                layers,
-                heads,
-                kvHeads,
-                headDim,
-                normEps,
-                rope,
-                maxPositions,
-                tieWordEmbeddings,
-                qkvBias,
-                outputBias,
-                mlpBias,
-                activation,
-                slidingWindows,
-                bosTokenId,
-                eos,
-                padTokenId,
-                dtype,
-                json);
+        Optional<JsonObject> generationConfig =
+                Files.exists(generation) ? Optional.of(Json.readObject(generation)) : Optional.empty();
+        return new ModelConfigReader(Json.parseObject(text, file.toString()), generationConfig).read(text);
     }
 
     /** The text of config.json for weights stored as {@code type}: the field that names the type changed, all else kept. */

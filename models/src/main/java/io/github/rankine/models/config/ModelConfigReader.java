@@ -18,9 +18,11 @@ final class ModelConfigReader {
     private static final int DEFAULT_WINDOW = 4096;
 
     private final JsonObject config;
+    private final Optional<JsonObject> generation;
 
-    ModelConfigReader(JsonObject config) {
+    ModelConfigReader(JsonObject config, Optional<JsonObject> generation) {
         this.config = config;
+        this.generation = generation;
     }
 
     ModelConfig read(String text) {
@@ -81,7 +83,7 @@ final class ModelConfigReader {
                 Activation.read(config, "hidden_act", "silu"),
                 slidingWindows(family, layers),
                 tokenId("bos_token_id"),
-                tokenIds(config, "eos_token_id"),
+                eosTokenIds(),
                 tokenId("pad_token_id"),
                 dtype(),
                 text);
@@ -116,7 +118,7 @@ final class ModelConfigReader {
                 Activation.read(config, "activation_function", "gelu_new"),
                 Collections.nCopies(layers, 0),
                 tokenId("bos_token_id"),
-                tokenIds(config, "eos_token_id"),
+                eosTokenIds(),
                 tokenId("pad_token_id"),
                 dtype(),
                 text);
@@ -191,9 +193,15 @@ final class ModelConfigReader {
         return id < 0 ? OptionalInt.empty() : OptionalInt.of(id);
     }
 
+    /** generation_config.json's where it names any, as Transformers generates. */
+    private List<Integer> eosTokenIds() {
+        List<Integer> ids = generation.map(ModelConfigReader::eosTokenIds).orElse(List.of());
+        return ids.isEmpty() ? eosTokenIds(config) : ids;
+    }
+
     /** One token or a list of them; some checkpoints write -1 for none. */
-    static List<Integer> tokenIds(JsonObject object, String field) {
-        return object.integers(field, -1, Integer.MAX_VALUE).stream()
+    private static List<Integer> eosTokenIds(JsonObject object) {
+        return object.integers("eos_token_id", -1, Integer.MAX_VALUE).stream()
                 .filter(id -> id >= 0)
                 .distinct()
                 .toList();
