@@ -145,12 +145,19 @@ interface AttentionContract extends KernelsUnderTest {
         cases.add(new Case(4, 2, 80, 33, new int[] {1, 1}, new int[] {299, 97}, Scores.UNIT));
         cases.add(new Case(9, 3, 64, 0, new int[] {1}, new int[] {500}, Scores.LARGE));
         cases.add(new Case(4, 2, 64, 0, new int[] {5, 64}, new int[] {300, 63}, Scores.ONE_HUGE));
+        // More queries, and more keys of more heads, than are worked on at a time.
+        cases.add(new Case(2, 1, 8, 0, new int[] {1100}, new int[] {0}, Scores.UNIT));
+        cases.add(new Case(2, 1, 8, 70, new int[] {1100}, new int[] {33}, Scores.UNIT));
+        cases.add(new Case(9, 9, 128, 0, new int[] {5}, new int[] {1400}, Scores.UNIT));
         return cases;
     }
 
     @TestFactory
     default Stream<DynamicTest> attention() {
         return cases().stream().flatMap(s -> {
+            double[] q = s.q();
+            double[] k = s.k();
+            double[] v = s.v();
             var expected = s.reference().forward();
             double floor = s.floor(largest(expected.out()));
             return trials(s.toString(), t -> {
@@ -158,9 +165,9 @@ interface AttentionContract extends KernelsUnderTest {
                 var logSumExp = t.output(null, s.queryRows(), s.heads);
                 t.kernels()
                         .attention(
-                                t.input(s.q(), s.queryRows(), s.width()),
-                                t.input(s.k(), s.keyRows(), s.kvWidth()),
-                                t.input(s.v(), s.keyRows(), s.kvWidth()),
+                                t.input(q, s.queryRows(), s.width()),
+                                t.input(k, s.keyRows(), s.kvWidth()),
+                                t.input(v, s.keyRows(), s.kvWidth()),
                                 s.spans(),
                                 s.shape(),
                                 out,
@@ -174,26 +181,30 @@ interface AttentionContract extends KernelsUnderTest {
     @TestFactory
     default Stream<DynamicTest> attentionBackward() {
         return cases().stream().flatMap(s -> {
+            double[] q = s.q();
+            double[] k = s.k();
+            double[] v = s.v();
             var exact = s.reference().forward();
             var forward = new Attention.Output(rounded(DType.F32, exact.out()), rounded(DType.F32, exact.logSumExp()));
             var expected = s.reference().backward(forward, s.dOut());
+            double[] dOut = s.dOut();
             double floor = s.floor(1);
-            double largestQuery = largest(s.q());
-            double largestKey = largest(s.k());
+            double largestQuery = largest(q);
+            double largestKey = largest(k);
             return trials(s.toString(), t -> {
                 var dq = t.output(null, s.queryRows(), s.width());
                 var dk = t.output(null, s.keyRows(), s.kvWidth());
                 var dv = t.output(null, s.keyRows(), s.kvWidth());
                 t.kernels()
                         .attentionBackward(
-                                t.input(s.q(), s.queryRows(), s.width()),
-                                t.input(s.k(), s.keyRows(), s.kvWidth()),
-                                t.input(s.v(), s.keyRows(), s.kvWidth()),
+                                t.input(q, s.queryRows(), s.width()),
+                                t.input(k, s.keyRows(), s.kvWidth()),
+                                t.input(v, s.keyRows(), s.kvWidth()),
                                 s.spans(),
                                 s.shape(),
                                 t.input(forward.out(), s.queryRows(), s.width()),
                                 t.input(forward.logSumExp(), s.queryRows(), s.heads),
-                                t.input(s.dOut(), s.queryRows(), s.width()),
+                                t.input(dOut, s.queryRows(), s.width()),
                                 dq,
                                 dk,
                                 dv);
