@@ -3,12 +3,14 @@ package io.github.rankine.engine.kernels;
 import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
+import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Tensor;
-import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 
-/** SwiGLU and GELU with their gradients. */
+/**
+ * SwiGLU and GELU with their gradients, a block at a time in heap arrays that stay in the first-level cache: the functions
+ * they need are loops of their own, since one loop with all of it exceeds what C2 inlines.
+ */
 final class Activations {
     private static final float SQRT_HALF = (float) Math.sqrt(0.5);
     /** √(2/π), and the cubic term's factor, of the tanh approximation. */
@@ -18,59 +20,87 @@ final class Activations {
     private static final float NORMAL_DENSITY = (float) (1 / Math.sqrt(2 * Math.PI));
 
     private final Workers workers;
+    private final Block[] blocks;
 
     Activations(Workers workers) {
         this.workers = workers;
+        blocks = new Block[workers.count()];
+        for (int worker = 0; worker < blocks.length; worker++) {
+            blocks[worker] = new Block();
+        }
+    }
+
+    /** One worker's arrays: inputs, what is made of them, outputs. */
+    private static final class Block {
+        static final int SIZE = 512;
+        final float[] x = new float[SIZE];
+        final float[] up = new float[SIZE];
+        final float[] dy = new float[SIZE];
+        final float[] inner = new float[SIZE];
+        final float[] out = new float[SIZE];
+    }
+
+    /** Work on {@code count} elements of a row, at most a block. */
+    @FunctionalInterface
+    private interface Step {
+        void run(Block block, long row, long col, int count);
+    }
+
+    private void forEachBlock(Step step, Tensor... tensors) {
+        Pieces.elements(
+                workers,
+                (row, col, count, worker) -> {
+                    for (int i = 0; i < count; i += Block.SIZE) {
+                        step.run(blocks[worker], row, col + i, Math.min(Block.SIZE, count - i));
+                    }
+                },
+                tensors);
+    }
+
+    private static void read(Tensor x, long row, long col, float[] out, int count) {
+        Unpack.row(DType.F32, x.segment(), row * x.stride() + col, out, 0, count);
+    }
+
+    private static void write(float[] in, Tensor y, long row, long col, int count, boolean accumulate) {
+        Elements.writeRow(in, 0, count, y.segment(), y.offset(row, col), 1f, accumulate);
     }
 
     void swiglu(Tensor gate, Tensor up, Tensor y) {
-        Pieces.elements(
-                workers,
-                (row, col, count) -> swiglu(
-                        gate.segment(),
-                        gate.offset(row, col),
-                        up.segment(),
-                        up.offset(row, col),
-                        y.segment(),
-                        y.offset(row, col),
-                        count),
+        forEachBlock(
+                (b, row, col, count) -> {
+                    read(gate, row, col, b.x, count);
+                    read(up, row, col, b.up, count);
+                    VectorMath.sigmoid(b.x, b.inner, count);
+                    multiply(b.x, b.inner, b.up, b.out, count);
+                    write(b.out, y, row, col, count, false);
+                },
                 gate,
                 up,
                 y);
     }
 
-    private static void swiglu(
-            MemorySegment gate, long gateAt, MemorySegment up, long upAt, MemorySegment y, long yAt, int count) {
-        int i = 0;
-        for (; i <= count - LANES; i += LANES) {
-            FloatVector g = Elements.load(gate, gateAt + 4L * i);
-            FloatVector u = Elements.load(up, upAt + 4L * i);
-            Elements.store(g.mul(VectorMath.sigmoid(g)).mul(u), y, yAt + 4L * i);
-        }
-        if (i < count) {
-            VectorMask<Float> tail = Elements.tail(i, count);
-            FloatVector g = Elements.load(gate, gateAt + 4L * i, tail);
-            FloatVector u = Elements.load(up, upAt + 4L * i, tail);
-            Elements.store(g.mul(VectorMath.sigmoid(g)).mul(u), y, yAt + 4L * i, tail);
+    private static void multiply(float[] a, float[] b, float[] c, float[] out, int count) {
+        for (int i = 0; i < count; i += LANES) {
+            FloatVector.fromArray(SPECIES, a, i)
+                    .mul(FloatVector.fromArray(SPECIES, b, i))
+                    .mul(FloatVector.fromArray(SPECIES, c, i))
+                    .intoArray(out, i);
         }
     }
 
     /** With {@code s = σ(gate)}: {@code dUp = dy · gate · s}, {@code dGate = dy · up · s · (1 + gate · (1 − s))}. */
     void swigluBackward(Tensor gate, Tensor up, Tensor dy, Tensor dGate, Tensor dUp) {
-        Pieces.elements(
-                workers,
-                (row, col, count) -> swigluBackward(
-                        gate.segment(),
-                        gate.offset(row, col),
-                        up.segment(),
-                        up.offset(row, col),
-                        dy.segment(),
-                        dy.offset(row, col),
-                        dGate.segment(),
-                        dGate.offset(row, col),
-                        dUp.segment(),
-                        dUp.offset(row, col),
-                        count),
+        forEachBlock(
+                (b, row, col, count) -> {
+                    read(gate, row, col, b.x, count);
+                    read(up, row, col, b.up, count);
+                    read(dy, row, col, b.dy, count);
+                    VectorMath.sigmoid(b.x, b.inner, count);
+                    multiply(b.x, b.inner, b.dy, b.out, count);
+                    write(b.out, dUp, row, col, count, false);
+                    siluGradient(b.x, b.inner, b.up, b.dy, b.out, count);
+                    write(b.out, dGate, row, col, count, false);
+                },
                 gate,
                 up,
                 dy,
@@ -78,184 +108,88 @@ final class Activations {
                 dUp);
     }
 
-    private static void swigluBackward(
-            MemorySegment gate,
-            long gateAt,
-            MemorySegment up,
-            long upAt,
-            MemorySegment dy,
-            long dyAt,
-            MemorySegment dGate,
-            long dGateAt,
-            MemorySegment dUp,
-            long dUpAt,
-            int count) {
-        int i = 0;
-        for (; i <= count - LANES; i += LANES) {
-            FloatVector g = Elements.load(gate, gateAt + 4L * i);
-            FloatVector u = Elements.load(up, upAt + 4L * i);
-            FloatVector d = Elements.load(dy, dyAt + 4L * i);
-            FloatVector s = VectorMath.sigmoid(g);
-            Elements.store(d.mul(u).mul(siluSlope(g, s)), dGate, dGateAt + 4L * i);
-            Elements.store(d.mul(g.mul(s)), dUp, dUpAt + 4L * i);
-        }
-        if (i < count) {
-            VectorMask<Float> tail = Elements.tail(i, count);
-            FloatVector g = Elements.load(gate, gateAt + 4L * i, tail);
-            FloatVector u = Elements.load(up, upAt + 4L * i, tail);
-            FloatVector d = Elements.load(dy, dyAt + 4L * i, tail);
-            FloatVector s = VectorMath.sigmoid(g);
-            Elements.store(d.mul(u).mul(siluSlope(g, s)), dGate, dGateAt + 4L * i, tail);
-            Elements.store(d.mul(g.mul(s)), dUp, dUpAt + 4L * i, tail);
-        }
-    }
-
-    private static FloatVector siluSlope(FloatVector gate, FloatVector sigmoid) {
+    private static void siluGradient(float[] gate, float[] sigmoid, float[] up, float[] dy, float[] out, int count) {
         FloatVector one = FloatVector.broadcast(SPECIES, 1f);
-        return sigmoid.mul(gate.fma(one.sub(sigmoid), one));
+        for (int i = 0; i < count; i += LANES) {
+            FloatVector g = FloatVector.fromArray(SPECIES, gate, i);
+            FloatVector s = FloatVector.fromArray(SPECIES, sigmoid, i);
+            FloatVector d = FloatVector.fromArray(SPECIES, dy, i).mul(FloatVector.fromArray(SPECIES, up, i));
+            d.mul(s).mul(g.fma(one.sub(s), one)).intoArray(out, i);
+        }
     }
 
     void gelu(Tensor x, Tensor y, boolean tanhApproximation) {
-        Pieces.elements(
-                workers,
-                (row, col, count) -> {
-                    if (tanhApproximation) {
-                        geluTanh(x.segment(), x.offset(row, col), y.segment(), y.offset(row, col), count);
-                    } else {
-                        gelu(x.segment(), x.offset(row, col), y.segment(), y.offset(row, col), count);
-                    }
+        forEachBlock(
+                (b, row, col, count) -> {
+                    read(x, row, col, b.x, count);
+                    twiceCdf(b, count, tanhApproximation);
+                    halfProduct(b.x, b.inner, b.out, count);
+                    write(b.out, y, row, col, count, false);
                 },
                 x,
                 y);
     }
 
-    private static void gelu(MemorySegment x, long xAt, MemorySegment y, long yAt, int count) {
-        int i = 0;
-        for (; i <= count - LANES; i += LANES) {
-            FloatVector v = Elements.load(x, xAt + 4L * i);
-            Elements.store(v.mul(normalCdf(v)), y, yAt + 4L * i);
-        }
-        if (i < count) {
-            VectorMask<Float> tail = Elements.tail(i, count);
-            FloatVector v = Elements.load(x, xAt + 4L * i, tail);
-            Elements.store(v.mul(normalCdf(v)), y, yAt + 4L * i, tail);
-        }
-    }
-
-    private static void geluTanh(MemorySegment x, long xAt, MemorySegment y, long yAt, int count) {
-        int i = 0;
-        for (; i <= count - LANES; i += LANES) {
-            FloatVector v = Elements.load(x, xAt + 4L * i);
-            Elements.store(v.mul(tanhCdf(v)), y, yAt + 4L * i);
-        }
-        if (i < count) {
-            VectorMask<Float> tail = Elements.tail(i, count);
-            FloatVector v = Elements.load(x, xAt + 4L * i, tail);
-            Elements.store(v.mul(tanhCdf(v)), y, yAt + 4L * i, tail);
-        }
-    }
-
     void geluBackward(Tensor x, Tensor dy, Tensor dx, boolean tanhApproximation, boolean accumulate) {
-        Pieces.elements(
-                workers,
-                (row, col, count) -> {
+        forEachBlock(
+                (b, row, col, count) -> {
+                    read(x, row, col, b.x, count);
+                    read(dy, row, col, b.dy, count);
+                    twiceCdf(b, count, tanhApproximation);
                     if (tanhApproximation) {
-                        geluTanhBackward(
-                                x.segment(),
-                                x.offset(row, col),
-                                dy.segment(),
-                                dy.offset(row, col),
-                                dx.segment(),
-                                dx.offset(row, col),
-                                count,
-                                accumulate);
+                        geluTanhGradient(b.x, b.inner, b.dy, b.out, count);
                     } else {
-                        geluBackward(
-                                x.segment(),
-                                x.offset(row, col),
-                                dy.segment(),
-                                dy.offset(row, col),
-                                dx.segment(),
-                                dx.offset(row, col),
-                                count,
-                                accumulate);
+                        geluGradient(b.x, b.inner, b.dy, b.out, count);
                     }
+                    write(b.out, dx, row, col, count, accumulate);
                 },
                 x,
                 dy,
                 dx);
     }
 
-    private static void geluBackward(
-            MemorySegment x,
-            long xAt,
-            MemorySegment dy,
-            long dyAt,
-            MemorySegment dx,
-            long dxAt,
-            int count,
-            boolean accumulate) {
-        int i = 0;
-        for (; i <= count - LANES; i += LANES) {
-            FloatVector d = Elements.load(dy, dyAt + 4L * i).mul(geluSlope(Elements.load(x, xAt + 4L * i)));
-            long at = dxAt + 4L * i;
-            Elements.store(accumulate ? d.add(Elements.load(dx, at)) : d, dx, at);
-        }
-        if (i < count) {
-            VectorMask<Float> tail = Elements.tail(i, count);
-            FloatVector d = Elements.load(dy, dyAt + 4L * i, tail).mul(geluSlope(Elements.load(x, xAt + 4L * i, tail)));
-            long at = dxAt + 4L * i;
-            Elements.store(accumulate ? d.add(Elements.load(dx, at, tail)) : d, dx, at, tail);
+    /** {@code inner = erf(x/√2)}, or its approximation {@code tanh(√(2/π) (x + 0.044715 x³))}. */
+    private static void twiceCdf(Block b, int count, boolean tanhApproximation) {
+        if (tanhApproximation) {
+            for (int i = 0; i < count; i += LANES) {
+                FloatVector v = FloatVector.fromArray(SPECIES, b.x, i);
+                v.mul(v).mul(CUBIC).add(1f).mul(v).mul(TANH_SCALE).intoArray(b.out, i);
+            }
+            VectorMath.tanh(b.out, b.inner, count);
+        } else {
+            for (int i = 0; i < count; i += LANES) {
+                FloatVector.fromArray(SPECIES, b.x, i).mul(SQRT_HALF).intoArray(b.out, i);
+            }
+            VectorMath.erf(b.out, b.inner, count);
         }
     }
 
-    private static void geluTanhBackward(
-            MemorySegment x,
-            long xAt,
-            MemorySegment dy,
-            long dyAt,
-            MemorySegment dx,
-            long dxAt,
-            int count,
-            boolean accumulate) {
-        int i = 0;
-        for (; i <= count - LANES; i += LANES) {
-            FloatVector d = Elements.load(dy, dyAt + 4L * i).mul(geluTanhSlope(Elements.load(x, xAt + 4L * i)));
-            long at = dxAt + 4L * i;
-            Elements.store(accumulate ? d.add(Elements.load(dx, at)) : d, dx, at);
-        }
-        if (i < count) {
-            VectorMask<Float> tail = Elements.tail(i, count);
-            FloatVector d =
-                    Elements.load(dy, dyAt + 4L * i, tail).mul(geluTanhSlope(Elements.load(x, xAt + 4L * i, tail)));
-            long at = dxAt + 4L * i;
-            Elements.store(accumulate ? d.add(Elements.load(dx, at, tail)) : d, dx, at, tail);
+    private static void halfProduct(float[] x, float[] inner, float[] out, int count) {
+        for (int i = 0; i < count; i += LANES) {
+            FloatVector cdf = FloatVector.fromArray(SPECIES, inner, i).add(1f).mul(0.5f);
+            FloatVector.fromArray(SPECIES, x, i).mul(cdf).intoArray(out, i);
         }
     }
 
-    private static FloatVector normalCdf(FloatVector x) {
-        return VectorMath.erf(x.mul(SQRT_HALF)).add(1f).mul(0.5f);
+    /** {@code dy · (Φ(x) + x φ(x))}. */
+    private static void geluGradient(float[] x, float[] erf, float[] dy, float[] out, int count) {
+        for (int i = 0; i < count; i += LANES) {
+            FloatVector v = FloatVector.fromArray(SPECIES, x, i);
+            FloatVector density = VectorMath.exp(v.mul(v).mul(-0.5f)).mul(NORMAL_DENSITY);
+            FloatVector cdf = FloatVector.fromArray(SPECIES, erf, i).add(1f).mul(0.5f);
+            v.fma(density, cdf).mul(FloatVector.fromArray(SPECIES, dy, i)).intoArray(out, i);
+        }
     }
 
-    private static FloatVector geluSlope(FloatVector x) {
-        FloatVector density = VectorMath.exp(x.mul(x).mul(-0.5f)).mul(NORMAL_DENSITY);
-        return x.fma(density, normalCdf(x));
-    }
-
-    /** {@code (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2}. */
-    private static FloatVector tanhCdf(FloatVector x) {
-        return VectorMath.tanh(tanhArgument(x)).add(1f).mul(0.5f);
-    }
-
-    private static FloatVector tanhArgument(FloatVector x) {
-        return x.mul(x).mul(CUBIC).add(1f).mul(x).mul(TANH_SCALE);
-    }
-
-    /** {@code (1 + t)/2 + x/2 · (1 − t²) · √(2/π) · (1 + 3 · 0.044715 x²)}. */
-    private static FloatVector geluTanhSlope(FloatVector x) {
+    /** {@code dy · ((1 + t)/2 + x/2 · (1 − t²) · √(2/π) · (1 + 3 · 0.044715 x²))}. */
+    private static void geluTanhGradient(float[] x, float[] tanh, float[] dy, float[] out, int count) {
         FloatVector one = FloatVector.broadcast(SPECIES, 1f);
-        FloatVector t = VectorMath.tanh(tanhArgument(x));
-        FloatVector inner = x.mul(x).mul(3 * CUBIC).add(1f).mul(TANH_SCALE);
-        return x.mul(0.5f).mul(one.sub(t.mul(t))).mul(inner).add(t.add(1f).mul(0.5f));
+        for (int i = 0; i < count; i += LANES) {
+            FloatVector v = FloatVector.fromArray(SPECIES, x, i);
+            FloatVector t = FloatVector.fromArray(SPECIES, tanh, i);
+            FloatVector slope = v.mul(v).mul(3 * CUBIC).add(1f).mul(TANH_SCALE);
+            FloatVector twice = v.mul(one.sub(t.mul(t))).fma(slope, t.add(1f));
+            twice.mul(0.5f).mul(FloatVector.fromArray(SPECIES, dy, i)).intoArray(out, i);
+        }
     }
 }

@@ -7,8 +7,6 @@ import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorOperators;
 
 /** Attention of a few queries to many keys, as in generation: each key is read once, so nothing is packed. A task is a head. */
 final class AttentionDecode {
@@ -85,13 +83,13 @@ final class AttentionDecode {
     }
 
     private static double exponentials(float[] scores, int count, float max) {
+        Arrays.fill(scores, count, MicroKernel.paddedCols(count), Float.NEGATIVE_INFINITY);
         FloatVector sum = FloatVector.zero(SPECIES);
         for (int i = 0; i < count; i += LANES) {
-            VectorMask<Float> mask = Elements.tail(i, count);
-            FloatVector e = VectorMath.exp(
-                    FloatVector.fromArray(SPECIES, scores, i, mask).sub(max));
-            e.intoArray(scores, i, mask);
-            sum = sum.lanewise(VectorOperators.ADD, e, mask);
+            FloatVector e =
+                    VectorMath.exp(FloatVector.fromArray(SPECIES, scores, i).sub(max));
+            e.intoArray(scores, i);
+            sum = sum.add(e);
         }
         return VectorMath.sum(sum);
     }
@@ -126,8 +124,9 @@ final class AttentionDecode {
                 query = new float[headDim];
                 output = new float[headDim];
             }
-            if (scores.length < keys) {
-                scores = new float[Math.max(keys, 2 * scores.length)];
+            int padded = MicroKernel.paddedCols(keys);
+            if (scores.length < padded) {
+                scores = new float[Math.max(padded, 2 * scores.length)];
             }
         }
     }

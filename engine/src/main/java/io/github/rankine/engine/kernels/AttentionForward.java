@@ -11,6 +11,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
 
 /**
  * Attention with an online softmax (Dao et al. 2022), queries in the lanes: a task takes a panel of NR queries of one head,
@@ -209,25 +210,34 @@ final class AttentionForward {
     private static void softmax(float[] scores, int rows, float[] maximum, float[] sum, float[] correction) {
         for (int lane = 0; lane < NR; lane += LANES) {
             FloatVector before = FloatVector.fromArray(SPECIES, maximum, lane);
-            FloatVector max = before;
-            for (int i = 0; i < rows; i++) {
-                max = VectorMath.larger(max, FloatVector.fromArray(SPECIES, scores, i * NR + lane));
-            }
+            FloatVector max = VectorMath.larger(before, maximum(scores, lane, rows));
             max.intoArray(maximum, lane);
             // A query that has seen no key yet subtracts 0, lest −∞ − (−∞) be NaN.
-            FloatVector base = max.blend(0f, max.eq(Float.NEGATIVE_INFINITY));
-            VectorMath.exp(before.sub(base)).intoArray(correction, lane);
-            FloatVector total = FloatVector.zero(SPECIES);
-            for (int i = 0; i < rows; i++) {
-                FloatVector e = VectorMath.exp(
-                        FloatVector.fromArray(SPECIES, scores, i * NR + lane).sub(base));
-                e.intoArray(scores, i * NR + lane);
-                total = total.add(e);
-            }
-            FloatVector.fromArray(SPECIES, sum, lane)
-                    .fma(FloatVector.fromArray(SPECIES, correction, lane), total)
-                    .intoArray(sum, lane);
+            FloatVector base = max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
+            FloatVector factor = VectorMath.exp(before.sub(base));
+            factor.intoArray(correction, lane);
+            FloatVector total = exponentials(scores, lane, rows, base);
+            FloatVector.fromArray(SPECIES, sum, lane).fma(factor, total).intoArray(sum, lane);
         }
+    }
+
+    private static FloatVector maximum(float[] scores, int lane, int rows) {
+        FloatVector max = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+        for (int i = 0; i < rows; i++) {
+            max = VectorMath.larger(max, FloatVector.fromArray(SPECIES, scores, i * NR + lane));
+        }
+        return max;
+    }
+
+    private static FloatVector exponentials(float[] scores, int lane, int rows, FloatVector base) {
+        FloatVector total = FloatVector.zero(SPECIES);
+        for (int i = 0; i < rows; i++) {
+            FloatVector e = VectorMath.exp(
+                    FloatVector.fromArray(SPECIES, scores, i * NR + lane).sub(base));
+            e.intoArray(scores, i * NR + lane);
+            total = total.add(e);
+        }
+        return total;
     }
 
     private static void addCorrected(float[] output, float[] correction, float[] tile, int headDim) {

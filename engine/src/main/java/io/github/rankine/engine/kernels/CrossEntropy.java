@@ -3,10 +3,11 @@ package io.github.rankine.engine.kernels;
 import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
+import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /** Cross-entropy of a softmax and its gradient, a row at a time. */
@@ -15,9 +16,11 @@ final class CrossEntropy {
     private static final int BLOCK = 64 * LANES;
 
     private final Workers workers;
+    private final float[][] blocks;
 
     CrossEntropy(Workers workers) {
         this.workers = workers;
+        blocks = new float[workers.count()][BLOCK];
     }
 
     void run(Tensor logits, int[] targets, Tensor losses, boolean gradient, float gradientScale) {
@@ -29,7 +32,7 @@ final class CrossEntropy {
                 long target = logits.offset(row, targets[row]);
                 float max = max(data, at, cols);
                 double targetLogit = Elements.get(data, target);
-                double sum = gradient ? exponentials(data, at, max, cols) : sumOfExponentials(data, at, max, cols);
+                double sum = exponentials(data, at, max, cols, gradient, blocks[worker]);
                 losses.set(row, 0, (float) (Math.log(sum) + max - targetLogit));
                 if (gradient) {
                     double factor = gradientScale / sum;
@@ -54,48 +57,30 @@ final class CrossEntropy {
         return largest;
     }
 
-    private static double sumOfExponentials(MemorySegment x, long at, float max, int count) {
+    /** The sum of the exponentials relative to {@code max}; when {@code keep}, they are put in the logits' place. */
+    private static double exponentials(MemorySegment x, long at, float max, int count, boolean keep, float[] block) {
         double sum = 0;
         for (int from = 0; from < count; from += BLOCK) {
-            FloatVector part = FloatVector.zero(SPECIES);
-            int end = Math.min(count, from + BLOCK);
-            int i = from;
-            for (; i <= end - LANES; i += LANES) {
-                part = part.add(VectorMath.exp(Elements.load(x, at + 4L * i).sub(max)));
+            int width = Math.min(BLOCK, count - from);
+            Unpack.row(DType.F32, x, at / 4 + from, block, 0, width);
+            Arrays.fill(block, width, BLOCK, Float.NEGATIVE_INFINITY);
+            sum += exponentials(block, max);
+            if (keep) {
+                Elements.writeRow(block, 0, width, x, at + 4L * from, 1f, false);
             }
-            if (i < end) {
-                VectorMask<Float> tail = Elements.tail(i, end);
-                FloatVector e =
-                        VectorMath.exp(Elements.load(x, at + 4L * i, tail).sub(max));
-                part = part.add(e, tail);
-            }
-            sum += VectorMath.sum(part);
         }
         return sum;
     }
 
-    /** Puts the exponentials in the logits' place and returns their sum. */
-    private static double exponentials(MemorySegment x, long at, float max, int count) {
-        double sum = 0;
-        for (int from = 0; from < count; from += BLOCK) {
-            FloatVector part = FloatVector.zero(SPECIES);
-            int end = Math.min(count, from + BLOCK);
-            int i = from;
-            for (; i <= end - LANES; i += LANES) {
-                FloatVector e = VectorMath.exp(Elements.load(x, at + 4L * i).sub(max));
-                Elements.store(e, x, at + 4L * i);
-                part = part.add(e);
-            }
-            if (i < end) {
-                VectorMask<Float> tail = Elements.tail(i, end);
-                FloatVector e =
-                        VectorMath.exp(Elements.load(x, at + 4L * i, tail).sub(max));
-                Elements.store(e, x, at + 4L * i, tail);
-                part = part.add(e, tail);
-            }
-            sum += VectorMath.sum(part);
+    private static float exponentials(float[] block, float max) {
+        FloatVector sum = FloatVector.zero(SPECIES);
+        for (int i = 0; i < BLOCK; i += LANES) {
+            FloatVector e =
+                    VectorMath.exp(FloatVector.fromArray(SPECIES, block, i).sub(max));
+            e.intoArray(block, i);
+            sum = sum.add(e);
         }
-        return sum;
+        return VectorMath.sum(sum);
     }
 
     private static void scale(MemorySegment x, long at, float factor, int count) {

@@ -16,7 +16,7 @@ final class DropoutKernel {
         long cols = x.cols();
         Pieces.elements(
                 workers,
-                (row, col, count) -> dropout(
+                (row, col, count, worker) -> dropout(
                         x.segment(),
                         x.offset(row, col),
                         y.segment(),

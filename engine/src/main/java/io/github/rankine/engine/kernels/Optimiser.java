@@ -74,7 +74,7 @@ final class Optimiser {
         Scalars scalars = Scalars.of(step);
         Pieces.elements(
                 workers,
-                (row, col, count) -> adamW(
+                (row, col, count, worker) -> adamW(
                         parameter.segment(),
                         parameter.offset(row, col),
                         gradient.segment(),

@@ -10,7 +10,7 @@ final class Pieces {
     /** Work on {@code count} elements of one row. */
     @FunctionalInterface
     interface Stretch {
-        void run(long row, long col, int count);
+        void run(long row, long col, int count, int worker);
     }
 
     /** Work on the rows from {@code first} up to {@code end}. */
@@ -46,7 +46,7 @@ final class Pieces {
             long first = task / parts * rowsPerTask;
             int count = (int) Math.min(ELEMENTS, cols - col);
             for (long row = first; row < Math.min(rows, first + rowsPerTask); row++) {
-                work.run(row, col, count);
+                work.run(row, col, count, worker);
             }
         });
     }

@@ -21,7 +21,10 @@ final class Pointwise {
         MemorySegment in = x.segment();
         MemorySegment out = y.segment();
         Pieces.elements(
-                workers, (row, col, count) -> add(in, x.offset(row, col), out, y.offset(row, col), count), x, y);
+                workers,
+                (row, col, count, worker) -> add(in, x.offset(row, col), out, y.offset(row, col), count),
+                x,
+                y);
     }
 
     static void add(MemorySegment x, long xAt, MemorySegment y, long yAt, int count) {
@@ -41,7 +44,7 @@ final class Pointwise {
         MemorySegment out = y.segment();
         Pieces.elements(
                 workers,
-                (row, col, count) -> scale(in, x.offset(row, col), alpha, out, y.offset(row, col), count),
+                (row, col, count, worker) -> scale(in, x.offset(row, col), alpha, out, y.offset(row, col), count),
                 x,
                 y);
     }

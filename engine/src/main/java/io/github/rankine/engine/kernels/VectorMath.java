@@ -4,35 +4,70 @@ import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShuffle;
 
 /**
  * Functions of whole vectors. The Vector API's own call a native library where there is one and a scalar loop elsewhere;
  * these give the same bits everywhere. Polynomials are minimax fits by Lawson's algorithm to the functions in high precision.
+ *
+ * <p>C2 inlines up to a number of nodes in a method and then lets vectors be objects, some hundred times slower. So constants are
+ * vectors made once (a broadcast costs as many nodes as a sum), and loops have little in them.
  */
 final class VectorMath {
-    private static final float LOG2_E = 1.44269504f;
-    /** ln 2 in two parts; the first has so few bits that its product with an exponent is exact. */
-    private static final float LN2_HIGH = 0.693145752f;
+    private static final FloatVector ZERO = FloatVector.zero(SPECIES);
+    private static final FloatVector ONE = constant(1f);
+    private static final FloatVector TWO = constant(2f);
+    private static final FloatVector INFINITY = constant(Float.POSITIVE_INFINITY);
 
-    private static final float LN2_LOW = 1.42860677e-6f;
+    private static final FloatVector LOG2_E = constant(1.44269504f);
+    /** −ln 2 in two parts; the first has so few bits that its product with an exponent is exact. */
+    private static final FloatVector MINUS_LN2_HIGH = constant(-0.693145752f);
+
+    private static final FloatVector MINUS_LN2_LOW = constant(-1.42860677e-6f);
     /** Added to a small number, leaves its nearest integer in the low bits: 1.5 · 2²³. */
-    private static final float ROUND = 12582912f;
+    private static final FloatVector ROUND = constant(12582912f);
+    /** Beyond these eˣ is infinite, or less than the least normal float. */
+    private static final FloatVector EXP_MAX = constant(88.72284f);
 
-    private static final int ROUND_BITS = Float.floatToRawIntBits(ROUND);
-    /** Beyond these eˣ is infinite, or less than half the least float. */
-    private static final float EXP_MAX = 88.72284f;
+    private static final FloatVector EXP_MIN = constant(-87.33654f);
+    /** eʳ = 1 + r + r² · P(r) for |r| ≤ ln 2 / 2. */
+    private static final FloatVector EXP_4 = constant(0.00138131448f);
 
-    private static final float EXP_MIN = -103.97208f;
+    private static final FloatVector EXP_3 = constant(0.00836941879f);
+    private static final FloatVector EXP_2 = constant(0.041668456f);
+    private static final FloatVector EXP_1 = constant(0.166665152f);
+    private static final FloatVector EXP_0 = constant(0.49999994f);
 
-    private static final float ERF_SWITCH = 1f;
-    /** From here on erf rounds to 1. */
-    private static final float ERF_MAX = 4f;
+    /** tanh x = x + x³ · P(x²) below the switch. */
+    private static final FloatVector TANH_SWITCH = constant(0.625f);
 
-    private static final float TANH_SWITCH = 0.625f;
+    private static final FloatVector TANH_4 = constant(-0.00571704563f);
+    private static final FloatVector TANH_3 = constant(0.020650588f);
+    private static final FloatVector TANH_2 = constant(-0.0537434965f);
+    private static final FloatVector TANH_1 = constant(0.133314908f);
+    private static final FloatVector TANH_0 = constant(-0.333332837f);
+
+    /** erf x = x + x · P(x²) below the switch. */
+    private static final FloatVector ERF_SWITCH = ONE;
+
+    private static final FloatVector ERF_6 = constant(7.64712022e-05f);
+    private static final FloatVector ERF_5 = constant(-0.000794235733f);
+    private static final FloatVector ERF_4 = constant(0.0051797498f);
+    private static final FloatVector ERF_3 = constant(-0.0268485919f);
+    private static final FloatVector ERF_2 = constant(0.112834305f);
+    private static final FloatVector ERF_1 = constant(-0.376126051f);
+    private static final FloatVector ERF_0 = constant(0.128379151f);
+    /** ln(1 − erf x) = P(x) above it, nearly a parabola; from the maximum on erf rounds to 1. */
+    private static final FloatVector ERF_MAX = constant(4f);
+
+    private static final FloatVector ERFC_6 = constant(0.000185574027f);
+    private static final FloatVector ERFC_5 = constant(-0.00293960748f);
+    private static final FloatVector ERFC_4 = constant(0.0218053181f);
+    private static final FloatVector ERFC_3 = constant(-0.103037372f);
+    private static final FloatVector ERFC_2 = constant(-0.638225675f);
+    private static final FloatVector ERFC_1 = constant(-1.12704003f);
+    private static final FloatVector ERFC_0 = constant(-0.000353719312f);
 
     private static final VectorShuffle<Float> FOLD_8 = fold(8);
     private static final VectorShuffle<Float> FOLD_4 = fold(4);
@@ -41,8 +76,12 @@ final class VectorMath {
 
     private VectorMath() {}
 
+    private static FloatVector constant(float value) {
+        return FloatVector.broadcast(SPECIES, value);
+    }
+
     private static VectorShuffle<Float> fold(int distance) {
-        return VectorShuffle.fromOp(SPECIES, i -> i ^ distance & (LANES - 1));
+        return VectorShuffle.fromOp(SPECIES, i -> (i ^ distance) & (LANES - 1));
     }
 
     /**
@@ -68,76 +107,61 @@ final class VectorMath {
         return a.blend(b, b.compare(VectorOperators.GT, a));
     }
 
-    /** eˣ within 1 ulp, with infinities, denormal results and NaN as {@link Math#exp} has them. */
+    /** eˣ within 1 ulp. What would be denormal is 0; overflow is infinite, and NaN stays NaN. */
     static FloatVector exp(FloatVector x) {
-        FloatVector rounded = x.fma(broadcast(LOG2_E), broadcast(ROUND));
+        FloatVector rounded = x.fma(LOG2_E, ROUND);
         FloatVector n = rounded.sub(ROUND);
-        FloatVector r = n.fma(broadcast(-LN2_LOW), n.fma(broadcast(-LN2_HIGH), x));
-        FloatVector p = r.fma(broadcast(0.00138131448f), broadcast(0.00836941879f));
-        p = p.fma(r, broadcast(0.041668456f));
-        p = p.fma(r, broadcast(0.166665152f));
-        p = p.fma(r, broadcast(0.49999994f));
-        p = p.fma(r.mul(r), r).add(1f);
-        // 2ⁿ in two factors: n goes beyond the exponents of normal floats on both sides.
-        IntVector exponent = rounded.reinterpretAsInts().sub(ROUND_BITS);
-        IntVector half = exponent.lanewise(VectorOperators.ASHR, 1);
-        p = p.mul(powerOfTwo(half)).mul(powerOfTwo(exponent.sub(half)));
-        return p.blend(Float.POSITIVE_INFINITY, x.compare(VectorOperators.GT, EXP_MAX))
-                .blend(0f, x.compare(VectorOperators.LT, EXP_MIN));
+        FloatVector r = n.fma(MINUS_LN2_LOW, n.fma(MINUS_LN2_HIGH, x));
+        FloatVector p = r.fma(EXP_4, EXP_3).fma(r, EXP_2).fma(r, EXP_1).fma(r, EXP_0);
+        p = p.fma(r.mul(r), r).add(ONE);
+        // Times 2ⁿ: n is in the low bits of rounded, and p's exponent has room for it.
+        FloatVector scaled = p.reinterpretAsInts()
+                .add(rounded.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23))
+                .reinterpretAsFloats();
+        return x.mul(INFINITY)
+                .blend(scaled, x.compare(VectorOperators.LE, EXP_MAX))
+                .blend(ZERO, x.compare(VectorOperators.LT, EXP_MIN));
     }
 
-    private static FloatVector powerOfTwo(IntVector exponent) {
-        return exponent.add(127).lanewise(VectorOperators.LSHL, 23).reinterpretAsFloats();
+    /** {@code out[i] = 1 / (1 + e^−x[i])} for {@code i} below {@code count} rounded up to whole vectors. */
+    static void sigmoid(float[] x, float[] out, int count) {
+        for (int i = 0; i < count; i += LANES) {
+            FloatVector e = exp(FloatVector.fromArray(SPECIES, x, i).neg());
+            ONE.div(e.add(ONE)).intoArray(out, i);
+        }
     }
 
-    /** 1 / (1 + e⁻ˣ). */
-    static FloatVector sigmoid(FloatVector x) {
-        return broadcast(1f).div(exp(x.neg()).add(1f));
+    /** {@code out[i] = tanh x[i]} within 2 ulp, for {@code i} below {@code count} rounded up to whole vectors. */
+    static void tanh(float[] x, float[] out, int count) {
+        for (int i = 0; i < count; i += LANES) {
+            FloatVector v = FloatVector.fromArray(SPECIES, x, i);
+            FloatVector square = v.mul(v);
+            FloatVector p = square.fma(TANH_4, TANH_3);
+            p = p.fma(square, TANH_2).fma(square, TANH_1).fma(square, TANH_0);
+            FloatVector small = p.mul(square).fma(v, v);
+            FloatVector large = ONE.sub(TWO.div(exp(v.add(v)).add(ONE)));
+            large.blend(small, v.abs().compare(VectorOperators.LT, TANH_SWITCH)).intoArray(out, i);
+        }
     }
 
-    /** tanh x within 2 ulp. */
-    static FloatVector tanh(FloatVector x) {
-        FloatVector magnitude = x.abs();
-        FloatVector square = x.mul(x);
-        FloatVector p = square.fma(broadcast(-0.00571704563f), broadcast(0.020650588f));
-        p = p.fma(square, broadcast(-0.0537434965f));
-        p = p.fma(square, broadcast(0.133314908f));
-        p = p.fma(square, broadcast(-0.333332837f));
-        FloatVector small = p.mul(square).fma(x, x);
-        FloatVector large = broadcast(1f)
-                .sub(broadcast(2f).div(exp(magnitude.add(magnitude)).add(1f)));
-        return withSign(large, x).blend(small, magnitude.compare(VectorOperators.LT, TANH_SWITCH));
-    }
-
-    /** erf x within 1.2e-7 of the true value, and relatively as close near 0. */
-    static FloatVector erf(FloatVector x) {
-        FloatVector magnitude = x.abs();
-        FloatVector square = x.mul(x);
-        FloatVector p = square.fma(broadcast(7.64712022e-05f), broadcast(-0.000794235733f));
-        p = p.fma(square, broadcast(0.0051797498f));
-        p = p.fma(square, broadcast(-0.0268485919f));
-        p = p.fma(square, broadcast(0.112834305f));
-        p = p.fma(square, broadcast(-0.376126051f));
-        p = p.fma(square, broadcast(0.128379151f));
-        FloatVector small = p.fma(x, x);
-        // Above the switch: the negated logarithm of 1 − erf is nearly a parabola.
-        FloatVector t = magnitude.blend(ERF_MAX, magnitude.compare(VectorOperators.GT, ERF_MAX));
-        FloatVector q = t.fma(broadcast(-0.000185574027f), broadcast(0.00293960748f));
-        q = q.fma(t, broadcast(-0.0218053181f));
-        q = q.fma(t, broadcast(0.103037372f));
-        q = q.fma(t, broadcast(0.638225675f));
-        q = q.fma(t, broadcast(1.12704003f));
-        q = q.fma(t, broadcast(0.000353719312f));
-        FloatVector large = broadcast(1f).sub(exp(q.neg()));
-        return withSign(large, x).blend(small, magnitude.compare(VectorOperators.LT, ERF_SWITCH));
-    }
-
-    private static FloatVector withSign(FloatVector magnitude, FloatVector sign) {
-        VectorMask<Float> negative = sign.compare(VectorOperators.LT, 0f);
-        return magnitude.lanewise(VectorOperators.NEG, negative);
-    }
-
-    private static FloatVector broadcast(float value) {
-        return FloatVector.broadcast(SPECIES, value);
+    /**
+     * {@code out[i] = erf x[i]} within 1.2e-7, and relatively as close near 0, for {@code i} below {@code count} rounded up to whole
+     * vectors.
+     */
+    static void erf(float[] x, float[] out, int count) {
+        for (int i = 0; i < count; i += LANES) {
+            FloatVector v = FloatVector.fromArray(SPECIES, x, i);
+            FloatVector square = v.mul(v);
+            FloatVector p = square.fma(ERF_6, ERF_5).fma(square, ERF_4).fma(square, ERF_3);
+            p = p.fma(square, ERF_2).fma(square, ERF_1).fma(square, ERF_0);
+            FloatVector small = p.fma(v, v);
+            FloatVector t = v.abs();
+            t = t.blend(ERF_MAX, t.compare(VectorOperators.GT, ERF_MAX));
+            FloatVector q = t.fma(ERFC_6, ERFC_5).fma(t, ERFC_4).fma(t, ERFC_3);
+            q = q.fma(t, ERFC_2).fma(t, ERFC_1).fma(t, ERFC_0);
+            FloatVector large = ONE.sub(exp(q));
+            large = large.blend(large.neg(), v.compare(VectorOperators.LT, ZERO));
+            large.blend(small, t.compare(VectorOperators.LT, ERF_SWITCH)).intoArray(out, i);
+        }
     }
 }
