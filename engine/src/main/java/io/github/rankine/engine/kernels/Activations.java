@@ -13,8 +13,8 @@ import jdk.incubator.vector.FloatVector;
  */
 final class Activations {
     private static final float SQRT_HALF = (float) Math.sqrt(0.5);
-    /** √(2/π), and the cubic term's factor, of the tanh approximation. */
-    private static final float TANH_SCALE = (float) Math.sqrt(2 / Math.PI);
+    /** The approximation Φ(x) ≈ (1 + tanh u)/2 = σ(2u) with {@code 2u = 2√(2/π) (x + 0.044715 x³)}. */
+    private static final float LOGISTIC_SCALE = (float) (2 * Math.sqrt(2 / Math.PI));
 
     private static final float CUBIC = 0.044715f;
     private static final float NORMAL_DENSITY = (float) (1 / Math.sqrt(2 * Math.PI));
@@ -122,8 +122,8 @@ final class Activations {
         forEachBlock(
                 (b, row, col, count) -> {
                     read(x, row, col, b.x, count);
-                    twiceCdf(b, count, tanhApproximation);
-                    halfProduct(b.x, b.inner, b.out, count);
+                    normalCdf(b, count, tanhApproximation);
+                    multiply(b.x, b.inner, b.out, count);
                     write(b.out, y, row, col, count, false);
                 },
                 x,
@@ -135,9 +135,10 @@ final class Activations {
                 (b, row, col, count) -> {
                     read(x, row, col, b.x, count);
                     read(dy, row, col, b.dy, count);
-                    twiceCdf(b, count, tanhApproximation);
+                    normalCdf(b, count, tanhApproximation);
                     if (tanhApproximation) {
-                        geluTanhGradient(b.x, b.inner, b.dy, b.out, count);
+                        VectorMath.sigmoidSlope(b.out, b.out, count);
+                        geluTanhGradient(b.x, b.inner, b.out, b.dy, b.out, count);
                     } else {
                         geluGradient(b.x, b.inner, b.dy, b.out, count);
                     }
@@ -148,48 +149,65 @@ final class Activations {
                 dx);
     }
 
-    /** {@code inner = erf(x/√2)}, or its approximation {@code tanh(√(2/π) (x + 0.044715 x³))}. */
-    private static void twiceCdf(Block b, int count, boolean tanhApproximation) {
+    /** {@code inner = Φ(x)}; {@code out} is left with the argument of erf, or of σ in the approximation. */
+    private static void normalCdf(Block b, int count, boolean tanhApproximation) {
         if (tanhApproximation) {
-            for (int i = 0; i < count; i += LANES) {
-                FloatVector v = FloatVector.fromArray(SPECIES, b.x, i);
-                v.mul(v).mul(CUBIC).add(1f).mul(v).mul(TANH_SCALE).intoArray(b.out, i);
-            }
-            VectorMath.tanh(b.out, b.inner, count);
+            logisticArgument(b.x, b.out, count);
+            VectorMath.sigmoid(b.out, b.inner, count);
         } else {
-            for (int i = 0; i < count; i += LANES) {
-                FloatVector.fromArray(SPECIES, b.x, i).mul(SQRT_HALF).intoArray(b.out, i);
-            }
+            scale(b.x, SQRT_HALF, b.out, count);
             VectorMath.erf(b.out, b.inner, count);
+            halfOfOnePlus(b.inner, count);
         }
     }
 
-    private static void halfProduct(float[] x, float[] inner, float[] out, int count) {
+    private static void logisticArgument(float[] x, float[] out, int count) {
         for (int i = 0; i < count; i += LANES) {
-            FloatVector cdf = FloatVector.fromArray(SPECIES, inner, i).add(1f).mul(0.5f);
-            FloatVector.fromArray(SPECIES, x, i).mul(cdf).intoArray(out, i);
+            FloatVector v = FloatVector.fromArray(SPECIES, x, i);
+            v.mul(v).mul(CUBIC).add(1f).mul(v).mul(LOGISTIC_SCALE).intoArray(out, i);
+        }
+    }
+
+    private static void scale(float[] x, float factor, float[] out, int count) {
+        for (int i = 0; i < count; i += LANES) {
+            FloatVector.fromArray(SPECIES, x, i).mul(factor).intoArray(out, i);
+        }
+    }
+
+    private static void halfOfOnePlus(float[] x, int count) {
+        for (int i = 0; i < count; i += LANES) {
+            FloatVector.fromArray(SPECIES, x, i).add(1f).mul(0.5f).intoArray(x, i);
+        }
+    }
+
+    private static void multiply(float[] a, float[] b, float[] out, int count) {
+        for (int i = 0; i < count; i += LANES) {
+            FloatVector.fromArray(SPECIES, a, i)
+                    .mul(FloatVector.fromArray(SPECIES, b, i))
+                    .intoArray(out, i);
         }
     }
 
     /** {@code dy · (Φ(x) + x φ(x))}. */
-    private static void geluGradient(float[] x, float[] erf, float[] dy, float[] out, int count) {
+    private static void geluGradient(float[] x, float[] cdf, float[] dy, float[] out, int count) {
         for (int i = 0; i < count; i += LANES) {
             FloatVector v = FloatVector.fromArray(SPECIES, x, i);
             FloatVector density = VectorMath.exp(v.mul(v).mul(-0.5f)).mul(NORMAL_DENSITY);
-            FloatVector cdf = FloatVector.fromArray(SPECIES, erf, i).add(1f).mul(0.5f);
-            v.fma(density, cdf).mul(FloatVector.fromArray(SPECIES, dy, i)).intoArray(out, i);
+            v.fma(density, FloatVector.fromArray(SPECIES, cdf, i))
+                    .mul(FloatVector.fromArray(SPECIES, dy, i))
+                    .intoArray(out, i);
         }
     }
 
-    /** {@code dy · ((1 + t)/2 + x/2 · (1 − t²) · √(2/π) · (1 + 3 · 0.044715 x²))}. */
-    private static void geluTanhGradient(float[] x, float[] tanh, float[] dy, float[] out, int count) {
-        FloatVector one = FloatVector.broadcast(SPECIES, 1f);
+    /** {@code dy · (σ(2u) + x σ'(2u) · 2√(2/π) (1 + 3 · 0.044715 x²))}. */
+    private static void geluTanhGradient(float[] x, float[] cdf, float[] slope, float[] dy, float[] out, int count) {
         for (int i = 0; i < count; i += LANES) {
             FloatVector v = FloatVector.fromArray(SPECIES, x, i);
-            FloatVector t = FloatVector.fromArray(SPECIES, tanh, i);
-            FloatVector slope = v.mul(v).mul(3 * CUBIC).add(1f).mul(TANH_SCALE);
-            FloatVector twice = v.mul(one.sub(t.mul(t))).fma(slope, t.add(1f));
-            twice.mul(0.5f).mul(FloatVector.fromArray(SPECIES, dy, i)).intoArray(out, i);
+            FloatVector inner = v.mul(v).mul(3 * CUBIC).add(1f).mul(LOGISTIC_SCALE);
+            FloatVector density = inner.mul(FloatVector.fromArray(SPECIES, slope, i));
+            v.fma(density, FloatVector.fromArray(SPECIES, cdf, i))
+                    .mul(FloatVector.fromArray(SPECIES, dy, i))
+                    .intoArray(out, i);
         }
     }
 }

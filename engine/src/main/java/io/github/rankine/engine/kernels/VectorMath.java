@@ -17,7 +17,6 @@ import jdk.incubator.vector.VectorShuffle;
 final class VectorMath {
     private static final FloatVector ZERO = FloatVector.zero(SPECIES);
     private static final FloatVector ONE = constant(1f);
-    private static final FloatVector TWO = constant(2f);
     private static final FloatVector INFINITY = constant(Float.POSITIVE_INFINITY);
 
     private static final FloatVector LOG2_E = constant(1.44269504f);
@@ -38,15 +37,6 @@ final class VectorMath {
     private static final FloatVector EXP_2 = constant(0.041668456f);
     private static final FloatVector EXP_1 = constant(0.166665152f);
     private static final FloatVector EXP_0 = constant(0.49999994f);
-
-    /** tanh x = x + x³ · P(x²) below the switch. */
-    private static final FloatVector TANH_SWITCH = constant(0.625f);
-
-    private static final FloatVector TANH_4 = constant(-0.00571704563f);
-    private static final FloatVector TANH_3 = constant(0.020650588f);
-    private static final FloatVector TANH_2 = constant(-0.0537434965f);
-    private static final FloatVector TANH_1 = constant(0.133314908f);
-    private static final FloatVector TANH_0 = constant(-0.333332837f);
 
     /** erf x = x + x · P(x²) below the switch. */
     private static final FloatVector ERF_SWITCH = ONE;
@@ -131,16 +121,15 @@ final class VectorMath {
         }
     }
 
-    /** {@code out[i] = tanh x[i]} within 2 ulp, for {@code i} below {@code count} rounded up to whole vectors. */
-    static void tanh(float[] x, float[] out, int count) {
+    /**
+     * The sigmoid's slope, {@code out[i] = σ(x[i]) · σ(−x[i])}, for {@code i} below {@code count} rounded up to whole vectors: without
+     * the difference from 1 that would lose what is small.
+     */
+    static void sigmoidSlope(float[] x, float[] out, int count) {
         for (int i = 0; i < count; i += LANES) {
-            FloatVector v = FloatVector.fromArray(SPECIES, x, i);
-            FloatVector square = v.mul(v);
-            FloatVector p = square.fma(TANH_4, TANH_3);
-            p = p.fma(square, TANH_2).fma(square, TANH_1).fma(square, TANH_0);
-            FloatVector small = p.mul(square).fma(v, v);
-            FloatVector large = ONE.sub(TWO.div(exp(v.add(v)).add(ONE)));
-            large.blend(small, v.abs().compare(VectorOperators.LT, TANH_SWITCH)).intoArray(out, i);
+            FloatVector e = exp(FloatVector.fromArray(SPECIES, x, i).abs().neg());
+            FloatVector d = e.add(ONE);
+            e.div(d.mul(d)).intoArray(out, i);
         }
     }
 
