@@ -61,6 +61,10 @@ public record LoraConfig(
         rankPattern.keySet().forEach(key -> modulePattern("rank_pattern", key));
         alphaPattern.keySet().forEach(key -> modulePattern("alpha_pattern", key));
         layersPattern.forEach(LoraConfig::layerPattern);
+        if (!layersToTransform.isEmpty() && targetModules instanceof ModuleSelector.Expression) {
+            throw new RankineException("layers_to_transform cannot be used with target_modules that are a regular"
+                    + " expression: put the layers into the expression");
+        }
         layersToTransform = List.copyOf(layersToTransform);
         layersPattern = List.copyOf(layersPattern);
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
@@ -91,6 +95,10 @@ public record LoraConfig(
     public boolean targets(String module, boolean head) {
         if (excludeModules != null && excludeModules.selects(module, head)) {
             return false;
+        }
+        if (targetModules instanceof ModuleSelector.Suffixes suffixes
+                && suffixes.names().contains(module)) {
+            return true; // named in full: PEFT asks no further
         }
         return targetModules.selects(module, head) && inLayersToTransform(module);
     }

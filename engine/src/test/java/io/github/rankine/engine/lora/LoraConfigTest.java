@@ -81,4 +81,37 @@ class LoraConfigTest {
                 .isInstanceOf(RankineException.class)
                 .hasMessageStartingWith("layers_pattern '" + pattern + "' is not a regular expression");
     }
+
+    @Test
+    void aModuleNamedInFullNeedsNoLayer() {
+        LoraConfig config = new LoraConfig(
+                8,
+                16,
+                0,
+                new ModuleSelector.Suffixes(List.of("model.layers.3.mlp.up_proj")),
+                null,
+                List.of(1),
+                List.of(),
+                Map.of(),
+                Map.of(),
+                false);
+        assertThat(config.targets("model.layers.3.mlp.up_proj", false)).isTrue();
+    }
+
+    @Test
+    void anExpressionAndLayersContradictEachOther() {
+        assertThatThrownBy(() -> new LoraConfig(
+                        8,
+                        16,
+                        0,
+                        ModuleSelector.Expression.of(".*q_proj"),
+                        null,
+                        List.of(1),
+                        List.of(),
+                        Map.of(),
+                        Map.of(),
+                        false))
+                .isInstanceOf(RankineException.class)
+                .hasMessageContaining("layers_to_transform");
+    }
 }
