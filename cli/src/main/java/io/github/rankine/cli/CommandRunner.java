@@ -50,7 +50,13 @@ final class CommandRunner {
 
     /** In the order that help shows them. */
     private List<Object> commands() {
-        return List.of(new LogitsCommand(terminal));
+        return List.of(
+                new GenerateCommand(terminal),
+                new EvaluateCommand(terminal),
+                new LogitsCommand(terminal),
+                new MergeCommand(terminal),
+                new InspectCommand(terminal),
+                new PlanCommand(terminal));
     }
 
     private int wrongUsage(ParameterException e) {

@@ -1,5 +1,7 @@
 package io.github.rankine.models.family;
 
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Weight;
@@ -47,7 +49,9 @@ public final class CausalLanguageModel implements AutoCloseable {
         Checkpoint checkpoint = Checkpoint.open(folder);
         try {
             return new CausalLanguageModel(
-                    config, WeightSource.of(checkpoint, DecoderAssembler.prefix(config)), checkpoint);
+                    config,
+                    WeightSource.of(checkpoint, TensorNames.of(checkpoint, DecoderAssembler.prefix(config))),
+                    checkpoint);
         } catch (RuntimeException e) {
             checkpoint.close();
             throw e;
@@ -101,6 +105,18 @@ public final class CausalLanguageModel implements AutoCloseable {
                 .toList();
         SafetensorsWriter.write(folder.resolve(Checkpoint.SINGLE), Map.of("format", "pt"), entries);
         AtomicFile.writeText(folder.resolve(ModelConfig.FILE), config.jsonWithDtype(type));
+    }
+
+    /**
+     * Writes the checkpoint that this model was opened from with an adapter added to its weights, in float32 and rounded
+     * once: every tensor, config.json, and the tokenizer's and other files that stand beside it. A head that is tied to the
+     * embedding and has an adapter becomes a tensor of its own, and the embedding stays as it is.
+     *
+     * @param type what all weights are rounded to; without it, each keeps its own type
+     * @throws io.github.rankine.engine.RankineException when the folder holds something else, or cannot be written
+     */
+    public void saveMerged(Path folder, LoraAdapter adapter, Kernels kernels, Optional<DType> type) {
+        new CheckpointMerge(this, adapter, kernels, type).write(folder);
     }
 
     @Override

@@ -23,16 +23,9 @@ interface WeightSource {
     /** The weight of that name, {@code rows × cols}; a vector is one row. */
     Weight weight(String name, long rows, long cols, Role role);
 
-    /**
-     * A checkpoint's tensors, mapped.
-     *
-     * @param prefix of the names of all but the head; checkpoints of the bare decoder leave it out
-     */
-    static WeightSource of(Checkpoint checkpoint, String prefix) {
-        boolean bare =
-                checkpoint.tensors().stream().noneMatch(tensor -> tensor.name().startsWith(prefix));
-        return (name, rows, cols, role) ->
-                checkpoint.weight(bare && name.startsWith(prefix) ? name.substring(prefix.length()) : name, rows, cols);
+    /** A checkpoint's tensors, mapped. */
+    static WeightSource of(Checkpoint checkpoint, TensorNames names) {
+        return (name, rows, cols, role) -> checkpoint.weight(names.stored(name), rows, cols);
     }
 
     /** Shapes alone, in the type that the checkpoint would have. */
