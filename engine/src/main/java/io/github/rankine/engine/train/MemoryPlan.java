@@ -1,9 +1,11 @@
 package io.github.rankine.engine.train;
 
+import io.github.rankine.engine.nn.Batch;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.Comparator;
 import java.util.List;
 import java.util.SequencedSet;
 
@@ -17,9 +19,6 @@ import java.util.SequencedSet;
  * @param logits      one chunk of logits and what its loss needs
  */
 public record MemoryPlan(long weights, long adapter, long optimizer, long activations, long logits) {
-    /** What a pass over one batch needs. */
-    public record Pass(long activations, long logits) {}
-
     public long total() {
         return weights + adapter + optimizer + activations + logits;
     }
@@ -29,14 +28,22 @@ public record MemoryPlan(long weights, long adapter, long optimizer, long activa
      * be in training ({@link Parameter#train}) and active.
      */
     public static MemoryPlan of(Decoder decoder, List<Parameter> trainable, int batchSize, int length) {
-        int[] ids = new int[length];
-        LossPass.Memory pass =
-                LossPass.plan(decoder, BatchOrder.batchOf(Collections.nCopies(batchSize, Sample.of(ids))), true);
-        return of(decoder, trainable, new Pass(pass.activations(), pass.logits()));
+        return of(decoder, trainable, BatchOrder.batchOf(Collections.nCopies(batchSize, Sample.of(new int[length]))));
     }
 
-    /** The same for a pass that was planned already. */
-    public static MemoryPlan of(Decoder decoder, List<Parameter> trainable, Pass pass) {
+    /** The same for the largest batch of the first epoch over {@code samples}. */
+    public static MemoryPlan of(
+            Decoder decoder, List<Parameter> trainable, List<Sample> samples, TrainingConfig config) {
+        BatchOrder order = new BatchOrder(samples, config);
+        Batch largest = order.epoch(0).stream()
+                .map(order::batch)
+                .max(Comparator.comparingInt(Batch::tokens))
+                .orElseThrow();
+        return of(decoder, trainable, largest);
+    }
+
+    private static MemoryPlan of(Decoder decoder, List<Parameter> trainable, Batch batch) {
+        LossPass.Memory pass = LossPass.plan(decoder, batch, true);
         SequencedSet<Parameter> frozen = decoder.parameters();
         trainable.forEach(frozen::remove);
         long trained = bytes(trainable);

@@ -93,16 +93,6 @@ public final class Trainer implements AutoCloseable {
         this.bestLoss = bestLoss;
     }
 
-    /** Bytes that the largest step needs for activations and logits. */
-    public MemoryPlan.Pass largestPass() {
-        Batch largest = order.epoch(0).stream()
-                .map(order::batch)
-                .reduce((a, b) -> a.tokens() >= b.tokens() ? a : b)
-                .orElseThrow();
-        LossPass.Memory memory = LossPass.plan(decoder, largest, true);
-        return new MemoryPlan.Pass(memory.activations(), memory.logits());
-    }
-
     /**
      * Runs the steps that are left.
      *
@@ -118,6 +108,7 @@ public final class Trainer implements AutoCloseable {
                 bestLoss = Math.min(bestLoss, evaluation.loss());
                 listener.evaluated(step, evaluation, improved);
             }
+            listener.completed(step);
             if (listener.stopRequested()) {
                 return;
             }

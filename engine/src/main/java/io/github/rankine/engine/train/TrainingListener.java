@@ -13,6 +13,9 @@ public interface TrainingListener {
      */
     default void evaluated(int step, Evaluation evaluation, boolean improved) {}
 
+    /** After a step and its evaluation, if it has one: when there is something to record or to save. */
+    default void completed(int step) {}
+
     /** Asked after each step; true ends the run early, as after an interrupt. */
     default boolean stopRequested() {
         return false;

@@ -17,7 +17,7 @@ import java.util.OptionalDouble;
  * @param baseParameters parameters of the base model
  * @param data           the training data, in words or as file names
  * @param steps          optimiser steps
- * @param tokens         tokens that were learned
+ * @param tokens         tokens that went through the model
  * @param loss           mean loss per token at the end
  * @param evalLoss       the same on held-out data, if there was any
  */
@@ -62,7 +62,7 @@ public record ModelCard(
 
                 - **Data:** %s
                 - **Steps:** %,d
-                - **Tokens learned:** %,d
+                - **Tokens:** %,d
                 - **Final loss:** %.4f
                 %s
                 ## Use

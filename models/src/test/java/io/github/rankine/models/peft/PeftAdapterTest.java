@@ -189,7 +189,7 @@ class PeftAdapterTest {
                         "- **Trained parameters:** 17,920 of 100,000 (17.9200 %)\n",
                         "- **Data:** train.jsonl\n"
                                 + "- **Steps:** 1,200\n"
-                                + "- **Tokens learned:** 34,567\n"
+                                + "- **Tokens:** 34,567\n"
                                 + "- **Final loss:** 0.1235\n"
                                 + "- **Held-out loss:** 0.5000\n")
                 .doesNotContain("%s", "null");

@@ -1,0 +1,274 @@
+package io.github.rankine.models.run;
+
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.lora.LoraAdapter;
+import io.github.rankine.engine.lora.LoraWeights;
+import io.github.rankine.engine.train.Evaluation;
+import io.github.rankine.engine.train.MemoryPlan;
+import io.github.rankine.engine.train.NonFiniteLossException;
+import io.github.rankine.engine.train.StepMetrics;
+import io.github.rankine.engine.train.Trainer;
+import io.github.rankine.engine.train.TrainingConfig;
+import io.github.rankine.engine.train.TrainingListener;
+import io.github.rankine.models.family.CausalLanguageModel;
+import io.github.rankine.models.peft.ModelCard;
+import io.github.rankine.models.peft.PeftAdapter;
+import io.github.rankine.models.peft.PeftConfig;
+import io.github.rankine.models.safetensors.Checkpoint;
+import io.github.rankine.models.safetensors.TensorInfo;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+
+/**
+ * A fine-tune that writes its folder as it goes and can be interrupted at any moment.
+ *
+ * <pre>{@code
+ * try (FineTune run = FineTune.start(model, kernels, adapter, data, config, new RunFolder(output))) {   // or resume
+ *     run.train(0, listener);
+ * }
+ * }</pre>
+ */
+public final class FineTune implements AutoCloseable {
+    /** Time between saves where no number of steps is asked for. */
+    private static final Duration SAVE_INTERVAL = Duration.ofMinutes(5);
+
+    private final RunFolder folder;
+    private final CausalLanguageModel model;
+    private final LoraAdapter adapter;
+    private final TrainingData data;
+    private final Map<String, String> settings;
+    private final MemoryPlan plan;
+    private final Trainer trainer;
+    private MetricsLog log;
+    private int savedStep;
+    private long savedAt = System.nanoTime();
+
+    private FineTune(
+            CausalLanguageModel model,
+            Kernels kernels,
+            LoraAdapter adapter,
+            TrainingData data,
+            TrainingConfig config,
+            RunFolder folder) {
+        this.folder = folder;
+        this.model = model;
+        this.adapter = adapter;
+        this.data = data;
+        settings = Settings.of(checkpoint(), adapter, data, config, kernels);
+        model.decoder().activate(adapter);
+        trainer = new Trainer(
+                model.decoder(), kernels, adapter.parameters(), data.samples(), data.evalSamples(), config);
+        plan = MemoryPlan.of(model.decoder(), adapter.parameters(), data.samples(), config);
+    }
+
+    /**
+     * A run from the beginning.
+     *
+     * @param model   mapped from a checkpoint, which stays as it is
+     * @param adapter where it starts; it becomes the trained one, and stays active on the model's decoder
+     * @throws io.github.rankine.engine.RankineException when the folder holds something else, or the data do not fit the model
+     */
+    public static FineTune start(
+            CausalLanguageModel model,
+            Kernels kernels,
+            LoraAdapter adapter,
+            TrainingData data,
+            TrainingConfig config,
+            RunFolder folder) {
+        FineTune run = new FineTune(model, kernels, adapter, data, config, folder);
+        try {
+            folder.prepare();
+            run.begin();
+            return run;
+        } catch (RuntimeException | Error e) {
+            run.close();
+            throw e;
+        }
+    }
+
+    /**
+     * A run that goes on from the state in the folder, or from the beginning when none was saved.
+     *
+     * @throws io.github.rankine.engine.RankineException when the saved run is another one than this, or its state is damaged
+     */
+    public static FineTune resume(
+            CausalLanguageModel model,
+            Kernels kernels,
+            LoraAdapter adapter,
+            TrainingData data,
+            TrainingConfig config,
+            RunFolder folder) {
+        if (!folder.hasState()) {
+            return start(model, kernels, adapter, data, config, folder);
+        }
+        FineTune run = new FineTune(model, kernels, adapter, data, config, folder);
+        try {
+            run.restore();
+            return run;
+        } catch (RuntimeException | Error e) {
+            run.close();
+            throw e;
+        }
+    }
+
+    private void begin() {
+        log = MetricsLog.continueAfter(folder.metrics(), 0);
+        TrainingState.save(folder.state(), trainer, settings);
+    }
+
+    private void restore() {
+        try (TrainingState state = TrainingState.open(folder.state())) {
+            state.requireSettings(settings);
+            state.restore(trainer);
+            savedStep = state.step();
+        }
+        log = MetricsLog.continueAfter(folder.metrics(), savedStep);
+    }
+
+    private Checkpoint checkpoint() {
+        return model.checkpoint()
+                .orElseThrow(() -> new IllegalArgumentException("the model is not mapped from a checkpoint"));
+    }
+
+    /** The step that was saved last; 0 before the first. */
+    public int savedStep() {
+        return savedStep;
+    }
+
+    public int totalSteps() {
+        return trainer.totalSteps();
+    }
+
+    /** Whether all steps are done and saved. */
+    public boolean isFinished() {
+        return savedStep == trainer.totalSteps();
+    }
+
+    /** What is logged so far. */
+    public MetricsLog log() {
+        return log;
+    }
+
+    /** The lowest evaluation loss so far; empty before the first evaluation. */
+    public OptionalDouble bestLoss() {
+        return Double.isInfinite(trainer.bestLoss()) ? OptionalDouble.empty() : OptionalDouble.of(trainer.bestLoss());
+    }
+
+    /**
+     * Takes the steps that are left. When the listener asks to stop, and when the loss is no longer a number, the state
+     * after the last step is saved.
+     *
+     * @param saveEvery steps between saves; 0 saves every five minutes. The last step and an evaluation that is the
+     *     best so far are always saved
+     * @throws NonFiniteLossException when the loss or the gradient is no longer a number
+     */
+    public void train(int saveEvery, TrainingListener listener) {
+        try {
+            trainer.run(new Recorder(saveEvery, listener));
+        } catch (NonFiniteLossException e) {
+            save();
+            throw e;
+        }
+    }
+
+    private void save() {
+        if (trainer.step() == savedStep) {
+            return;
+        }
+        writeAdapter(folder.path());
+        log.force();
+        TrainingState.save(folder.state(), trainer, settings);
+        savedStep = trainer.step();
+        savedAt = System.nanoTime();
+    }
+
+    private void writeAdapter(Path path) {
+        Map<String, LoraWeights> modules = new LinkedHashMap<>();
+        adapter.modules()
+                .forEach((name, module) -> modules.put(
+                        name, new LoraWeights(module.a().value(), module.b().value())));
+        boolean transposed = model.decoder().linearShapes().stream()
+                .filter(linear -> modules.containsKey(linear.name()))
+                .anyMatch(LinearShape::transposed);
+        PeftConfig config = new PeftConfig(
+                adapter.config(), Optional.of(checkpoint().folder().toString()), transposed);
+        MetricsEntry last = log.last().orElseThrow();
+        ModelCard card = new ModelCard(
+                checkpoint().tensors().stream().mapToLong(TensorInfo::elements).sum(),
+                data.name(),
+                last.step(),
+                log.tokens(),
+                last.loss(),
+                log.lastEvalLoss());
+        PeftAdapter.write(path, config, modules, card);
+    }
+
+    /** Logs each step and saves where it is due. */
+    private final class Recorder implements TrainingListener {
+        private final int saveEvery;
+        private final TrainingListener listener;
+        private StepMetrics metrics;
+        private OptionalDouble evalLoss;
+        private boolean best;
+
+        Recorder(int saveEvery, TrainingListener listener) {
+            this.saveEvery = saveEvery;
+            this.listener = listener;
+        }
+
+        @Override
+        public void step(StepMetrics step) {
+            metrics = step;
+            evalLoss = OptionalDouble.empty();
+            best = false;
+            listener.step(step);
+        }
+
+        @Override
+        public void evaluated(int step, Evaluation evaluation, boolean improved) {
+            evalLoss = OptionalDouble.of(evaluation.loss());
+            best = improved;
+            listener.evaluated(step, evaluation, improved);
+        }
+
+        @Override
+        public void completed(int step) {
+            log.append(MetricsEntry.of(metrics, Memory.resident().orElse(plan.total()), evalLoss));
+            if (best) {
+                writeAdapter(folder.best());
+            }
+            listener.completed(step);
+            if (best || step == trainer.totalSteps() || isSaveDue(step)) {
+                save();
+            }
+        }
+
+        private boolean isSaveDue(int step) {
+            return saveEvery > 0
+                    ? step % saveEvery == 0
+                    : System.nanoTime() - savedAt >= SAVE_INTERVAL.toNanos();
+        }
+
+        @Override
+        public boolean stopRequested() {
+            boolean stop = listener.stopRequested();
+            if (stop) {
+                save();
+            }
+            return stop;
+        }
+    }
+
+    @Override
+    public void close() {
+        if (log != null) {
+            log.close();
+        }
+        trainer.close();
+    }
+}

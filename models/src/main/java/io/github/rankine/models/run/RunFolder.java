@@ -1,0 +1,122 @@
+package io.github.rankine.models.run;
+
+import io.github.rankine.engine.RankineException;
+import io.github.rankine.models.peft.ModelCard;
+import io.github.rankine.models.peft.PeftAdapter;
+import io.github.rankine.models.peft.PeftConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Stream;
+
+/** The folder that a run writes, and what may be in it beforehand. */
+public final class RunFolder {
+    /** The log of metrics, made first. */
+    public static final String METRICS = "metrics.jsonl";
+
+    /** The state that a run goes on from. */
+    public static final String STATE = "training_state.safetensors";
+
+    /** The picture of the loss, for those who draw one. */
+    public static final String LOSS_PICTURE = "loss.png";
+
+    private static final String BEST = "best";
+    private static final List<String> ADAPTER = List.of(PeftConfig.FILE, PeftAdapter.WEIGHTS, ModelCard.FILE);
+
+    /** What a run may have left that was killed before its first state was in place. */
+    private static final Set<String> BEFORE_THE_STATE = Set.of(METRICS, STATE + ".tmp");
+
+    private final Path path;
+
+    public RunFolder(Path path) {
+        this.path = path;
+    }
+
+    /** The folder, which is that of the last adapter too. */
+    public Path path() {
+        return path;
+    }
+
+    /** The folder of the adapter with the lowest evaluation loss. */
+    public Path best() {
+        return path.resolve(BEST);
+    }
+
+    public Path metrics() {
+        return path.resolve(METRICS);
+    }
+
+    public Path state() {
+        return path.resolve(STATE);
+    }
+
+    public Path lossPicture() {
+        return path.resolve(LOSS_PICTURE);
+    }
+
+    /** Whether there is a state, were it that of step 0. */
+    public boolean hasState() {
+        return Files.isRegularFile(state());
+    }
+
+    /**
+     * Makes the folder ready for a run that begins at step 0. What a run left that was killed before it saved a step is
+     * removed.
+     *
+     * @throws RankineException when it holds something else, or a run with steps that would be lost
+     */
+    public void prepare() {
+        if (hasState()) {
+            try (TrainingState state = TrainingState.open(state())) {
+                if (state.step() > 0) {
+                    throw new RankineException(path + ": holds a run saved at step " + state.step()
+                            + ": --resume goes on with it, another --output starts a new one");
+                }
+            }
+            removeUnsaved();
+            return;
+        }
+        refuseForeign();
+        try {
+            Files.createDirectories(path);
+        } catch (IOException e) {
+            throw new RankineException(path + ": cannot be made (" + e.getMessage() + "); choose another --output", e);
+        }
+    }
+
+    private void refuseForeign() {
+        if (!Files.exists(path)) {
+            return;
+        }
+        if (!Files.isDirectory(path)) {
+            throw new RankineException(path + ": a file; --output names a folder");
+        }
+        try (Stream<Path> entries = Files.list(path)) {
+            entries.map(entry -> entry.getFileName().toString())
+                    .filter(name -> !BEFORE_THE_STATE.contains(name))
+                    .sorted()
+                    .findFirst()
+                    .ifPresent(name -> {
+                        throw new RankineException(path + ": holds something else, such as " + name
+                                + ", and no run to resume; choose a new or empty folder as --output");
+                    });
+        } catch (IOException e) {
+            throw new RankineException(path + ": cannot be read (" + e.getMessage() + "); choose another --output", e);
+        }
+    }
+
+    /** With the state of step 0 in place, an adapter or a picture is what a killed run had no time to save with a state. */
+    private void removeUnsaved() {
+        try {
+            for (String file : ADAPTER) {
+                Files.deleteIfExists(path.resolve(file));
+                Files.deleteIfExists(best().resolve(file));
+            }
+            Files.deleteIfExists(lossPicture());
+        } catch (IOException e) {
+            throw new RankineException(path + ": what a killed run left cannot be removed (" + e.getMessage() + ")", e);
+        }
+    }
+}
