@@ -95,7 +95,7 @@ final class Gemm {
             for (int k0 = 0; k0 < k; k0 += KC) {
                 int depth = Math.min(KC, k - k0);
                 if (transposeA) {
-                    Packing.rowsTransposed(a, row, rows, k0, depth, block, tile);
+                    Packing.rowsTransposed(a, row, rows, k0, depth, block, 0, tile);
                 } else {
                     Packing.rows(a, row, rows, k0, depth, block);
                 }

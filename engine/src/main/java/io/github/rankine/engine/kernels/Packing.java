@@ -21,13 +21,16 @@ final class Packing {
         }
     }
 
-    /** The same of {@code aᵀ}: {@code a} is {@code [k, rows]}. */
-    static void rowsTransposed(Tensor a, long row, int rows, long k, int depth, float[] out, float[] scratch) {
-        for (int d = 0; d < depth; d++) {
-            Unpack.row(DType.F32, a.segment(), (k + d) * a.stride() + row, scratch, 0, rows);
-            for (int i = 0; i < rows; i++) {
-                out[i * LDA + d] = scratch[i];
+    /** The same of {@code aᵀ}: {@code a} is {@code [k, rows]}. {@code scratch} holds a few of its rows. */
+    static void rowsTransposed(
+            Tensor a, long row, int rows, long k, int depth, float[] out, int offset, float[] scratch) {
+        int step = Math.min(depth, scratch.length / rows);
+        for (int first = 0; first < depth; first += step) {
+            int count = Math.min(step, depth - first);
+            for (int d = 0; d < count; d++) {
+                Unpack.row(DType.F32, a.segment(), (k + first + d) * a.stride() + row, scratch, d * rows, rows);
             }
+            transpose(scratch, 0, rows, count, rows, out, offset + first, LDA);
         }
     }
 

@@ -2,16 +2,20 @@ package io.github.rankine.engine.kernels;
 
 import io.github.rankine.engine.tensor.Tensor;
 
-/** Products: a few rows are read past the weight, more are blocked. */
+/** Chooses the way to compute a product: by its shape alone, so that a result does not depend on the machine. */
 final class Products {
     private final Workers workers;
     private final Gemm gemm;
     private final MatVec matVec;
+    private final ThinProduct thinProduct;
+    private final ThinGradient thinGradient;
 
     Products(Workers workers) {
         this.workers = workers;
         gemm = new Gemm(workers);
         matVec = new MatVec(workers);
+        thinProduct = new ThinProduct(workers);
+        thinGradient = new ThinGradient(workers);
     }
 
     void nt(Tensor a, Operand b, Tensor c, float alpha, boolean accumulate) {
@@ -20,6 +24,8 @@ final class Products {
         }
         if (a.rows() <= MatVec.MAX_ROWS) {
             matVec.multiplyTransposed(a, b, c, alpha, accumulate);
+        } else if (c.cols() <= ThinProduct.MAX_COLUMNS) {
+            thinProduct.multiply(a, b, true, c, alpha, accumulate);
         } else {
             gemm.multiply(a, false, b, true, c, alpha, accumulate);
         }
@@ -31,14 +37,21 @@ final class Products {
         }
         if (a.rows() <= MatVec.MAX_ROWS) {
             matVec.multiply(a, b, c, alpha, accumulate);
+        } else if (c.cols() <= ThinProduct.MAX_COLUMNS) {
+            thinProduct.multiply(a, b, false, c, alpha, accumulate);
         } else {
             gemm.multiply(a, false, b, false, c, alpha, accumulate);
         }
     }
 
-    void tn(Tensor a, Operand b, Tensor c, float alpha, boolean accumulate) {
-        if (!isTrivial(a.rows(), c, accumulate)) {
-            gemm.multiply(a, true, b, false, c, alpha, accumulate);
+    void tn(Tensor a, Tensor b, Tensor c, float alpha, boolean accumulate) {
+        if (isTrivial(a.rows(), c, accumulate)) {
+            return;
+        }
+        if (Math.min(a.cols(), b.cols()) <= ThinGradient.MAX_COLUMNS) {
+            thinGradient.multiply(a, b, c, alpha, accumulate);
+        } else {
+            gemm.multiply(a, true, Operand.of(b), false, c, alpha, accumulate);
         }
     }
 

@@ -75,7 +75,7 @@ final class VectorKernels implements Kernels {
                 a,
                 b,
                 c);
-        products.tn(a, Operand.of(b), c, alpha, accumulate);
+        products.tn(a, b, c, alpha, accumulate);
     }
 
     @Override
