@@ -6,6 +6,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.ExecutionException;
+import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 
@@ -13,6 +14,8 @@ import picocli.CommandLine.ParseResult;
 final class CommandRunner {
     private final Terminal terminal;
     private final Rankine rankine = new Rankine();
+    private final Interruption interruption = new Interruption();
+    private ConfigFile config;
 
     CommandRunner(Terminal terminal) {
         this.terminal = terminal;
@@ -20,7 +23,28 @@ final class CommandRunner {
 
     /** Exit code: 0 done, 2 wrong usage, 1 any other failure. */
     int run(String... args) {
-        return commandLine().execute(args);
+        try {
+            CommandLine commandLine = commandLine();
+            return commandLine.execute(withConfigFile(commandLine, args));
+        } catch (RankineException e) {
+            return failed(e);
+        } finally {
+            interruption.end();
+        }
+    }
+
+    private String[] withConfigFile(CommandLine commandLine, String[] args) {
+        CommandLine command =
+                args.length == 0 ? null : commandLine.getSubcommands().get(args[0]);
+        if (command == null || !command.getCommandSpec().optionsMap().containsKey(ConfigFile.OPTION)) {
+            return args;
+        }
+        return ConfigFile.in(args)
+                .map(path -> {
+                    config = ConfigFile.read(path, command.getCommandSpec()).behind(args);
+                    return config.addTo(args);
+                })
+                .orElse(args);
     }
 
     private CommandLine commandLine() {
@@ -51,6 +75,7 @@ final class CommandRunner {
     /** In the order that help shows them. */
     private List<Object> commands() {
         return List.of(
+                new FinetuneCommand(terminal, interruption),
                 new GenerateCommand(terminal),
                 new EvaluateCommand(terminal),
                 new LogitsCommand(terminal),
@@ -61,10 +86,17 @@ final class CommandRunner {
 
     private int wrongUsage(ParameterException e) {
         CommandLine command = e.getCommandLine();
-        terminal.err().println("rankine: " + firstLine(e.getMessage()));
+        terminal.err()
+                .println("rankine: " + (isFromConfigFile(e) ? config.path() + ": " : "") + firstLine(e.getMessage()));
         CommandLine.UnmatchedArgumentException.printSuggestions(e, command.getErr());
         terminal.err().println("Try '" + command.getCommandSpec().qualifiedName() + " --help'.");
         return CommandLine.ExitCode.USAGE;
+    }
+
+    private boolean isFromConfigFile(ParameterException e) {
+        return config != null
+                && e.getArgSpec() instanceof OptionSpec option
+                && config.values().containsKey(option.longestName().substring(2));
     }
 
     private int failed(Throwable e) {

@@ -44,7 +44,7 @@ public final class Rankine implements Runnable {
             System.exit(1);
         }
         Output out = new Output(new FileOutputStream(FileDescriptor.out));
-        System.exit(new CommandRunner(new Terminal(out, err)).run(args));
+        System.exit(new CommandRunner(new Terminal(out, err, StandardError.isTerminal())).run(args));
     }
 
     /** Without a command there is nothing to do. */

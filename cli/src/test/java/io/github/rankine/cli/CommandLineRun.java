@@ -28,7 +28,7 @@ record CommandLineRun(int exitCode, String out, String err) {
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         int exitCode;
         try (PrintStream errStream = new PrintStream(err, true, StandardCharsets.UTF_8)) {
-            exitCode = new CommandRunner(new Terminal(new Output(out), errStream)).run(words);
+            exitCode = new CommandRunner(new Terminal(new Output(out), errStream, false)).run(words);
         }
         return new CommandLineRun(exitCode, "", err.toString(StandardCharsets.UTF_8));
     }

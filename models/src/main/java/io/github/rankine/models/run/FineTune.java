@@ -3,6 +3,7 @@ package io.github.rankine.models.run;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraAdapter;
+import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.train.Evaluation;
 import io.github.rankine.engine.train.MemoryPlan;
@@ -17,6 +18,7 @@ import io.github.rankine.models.peft.PeftAdapter;
 import io.github.rankine.models.peft.PeftConfig;
 import io.github.rankine.models.safetensors.Checkpoint;
 import io.github.rankine.models.safetensors.TensorInfo;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
@@ -60,10 +62,23 @@ public final class FineTune implements AutoCloseable {
         this.adapter = adapter;
         this.data = data;
         settings = Settings.of(checkpoint(), adapter, data, config, kernels);
+        plan = plan(model, adapter.config(), data, config);
         model.decoder().activate(adapter);
-        trainer = new Trainer(
-                model.decoder(), kernels, adapter.parameters(), data.samples(), data.evalSamples(), config);
-        plan = MemoryPlan.of(model.decoder(), adapter.parameters(), data.samples(), config);
+        trainer =
+                new Trainer(model.decoder(), kernels, adapter.parameters(), data.samples(), data.evalSamples(), config);
+    }
+
+    /** The memory that a run will take, before it takes any. */
+    public static MemoryPlan plan(
+            CausalLanguageModel model, LoraConfig lora, TrainingData data, TrainingConfig config) {
+        LoraAdapter planned = LoraAdapter.planned(lora, model.decoder().linearShapes());
+        planned.parameters().forEach(parameter -> parameter.train(Arena.global()));
+        model.decoder().activate(planned);
+        try {
+            return MemoryPlan.of(model.decoder(), planned.parameters(), data.samples(), config);
+        } finally {
+            model.decoder().activate();
+        }
     }
 
     /**
@@ -82,7 +97,6 @@ public final class FineTune implements AutoCloseable {
             RunFolder folder) {
         FineTune run = new FineTune(model, kernels, adapter, data, config, folder);
         try {
-            folder.prepare();
             run.begin();
             return run;
         } catch (RuntimeException | Error e) {
@@ -117,7 +131,9 @@ public final class FineTune implements AutoCloseable {
     }
 
     private void begin() {
+        folder.create();
         log = MetricsLog.continueAfter(folder.metrics(), 0);
+        folder.removeUnsaved();
         TrainingState.save(folder.state(), trainer, settings);
     }
 
@@ -238,7 +254,7 @@ public final class FineTune implements AutoCloseable {
 
         @Override
         public void completed(int step) {
-            log.append(MetricsEntry.of(metrics, Memory.resident().orElse(plan.total()), evalLoss));
+            log.append(MetricsEntry.of(metrics, ProcessMemory.resident().orElse(plan.total()), evalLoss));
             if (best) {
                 writeAdapter(folder.best());
             }
@@ -249,9 +265,7 @@ public final class FineTune implements AutoCloseable {
         }
 
         private boolean isSaveDue(int step) {
-            return saveEvery > 0
-                    ? step % saveEvery == 0
-                    : System.nanoTime() - savedAt >= SAVE_INTERVAL.toNanos();
+            return saveEvery > 0 ? step % saveEvery == 0 : System.nanoTime() - savedAt >= SAVE_INTERVAL.toNanos();
         }
 
         @Override

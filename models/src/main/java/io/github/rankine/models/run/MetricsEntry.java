@@ -56,9 +56,7 @@ public record MetricsEntry(
                 (long) json.number("tokens", 0, Long.MAX_VALUE),
                 json.number("tokens_per_second", 0, most),
                 (long) json.number("memory_bytes", 0, Long.MAX_VALUE),
-                json.has("eval_loss")
-                        ? OptionalDouble.of(json.number("eval_loss", 0, most))
-                        : OptionalDouble.empty());
+                json.has("eval_loss") ? OptionalDouble.of(json.number("eval_loss", 0, most)) : OptionalDouble.empty());
     }
 
     String toLine() {

@@ -126,8 +126,7 @@ public final class MetricsLog implements AutoCloseable {
 
     void append(MetricsEntry entry) {
         try {
-            AtomicFile.writeFully(
-                    channel, ByteBuffer.wrap(entry.toLine().getBytes(StandardCharsets.UTF_8)));
+            AtomicFile.writeFully(channel, ByteBuffer.wrap(entry.toLine().getBytes(StandardCharsets.UTF_8)));
         } catch (IOException e) {
             throw failure(file, e);
         }

@@ -62,23 +62,26 @@ public final class RunFolder {
     }
 
     /**
-     * Makes the folder ready for a run that begins at step 0. What a run left that was killed before it saved a step is
-     * removed.
+     * Checks that a run may begin here at step 0.
      *
-     * @throws RankineException when it holds something else, or a run with steps that would be lost
+     * @throws RankineException when the folder holds something else, or a run with steps that would be lost
      */
-    public void prepare() {
-        if (hasState()) {
-            try (TrainingState state = TrainingState.open(state())) {
-                if (state.step() > 0) {
-                    throw new RankineException(path + ": holds a run saved at step " + state.step()
-                            + ": --resume goes on with it, another --output starts a new one");
-                }
-            }
-            removeUnsaved();
+    public void requireNew() {
+        if (!hasState()) {
+            refuseForeign();
             return;
         }
-        refuseForeign();
+        try (TrainingState state = TrainingState.open(state())) {
+            if (state.step() > 0) {
+                throw new RankineException(path + ": holds a run saved at step " + state.step()
+                        + ": --resume goes on with it, another --output starts a new one");
+            }
+        }
+    }
+
+    /** The same, and makes the folder. */
+    void create() {
+        requireNew();
         try {
             Files.createDirectories(path);
         } catch (IOException e) {
@@ -107,8 +110,8 @@ public final class RunFolder {
         }
     }
 
-    /** With the state of step 0 in place, an adapter or a picture is what a killed run had no time to save with a state. */
-    private void removeUnsaved() {
+    /** Removes the adapters and the picture that a run left which was killed before it saved the state of any step. */
+    void removeUnsaved() {
         try {
             for (String file : ADAPTER) {
                 Files.deleteIfExists(path.resolve(file));

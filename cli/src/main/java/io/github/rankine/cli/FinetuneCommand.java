@@ -1,0 +1,282 @@
+package io.github.rankine.cli;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.lora.LoraAdapter;
+import io.github.rankine.engine.lora.LoraConfig;
+import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.train.MemoryPlan;
+import io.github.rankine.engine.train.Sample;
+import io.github.rankine.engine.train.TrainingConfig;
+import io.github.rankine.engine.train.TrainingListener;
+import io.github.rankine.models.data.Dataset;
+import io.github.rankine.models.family.CausalLanguageModel;
+import io.github.rankine.models.json.Json;
+import io.github.rankine.models.peft.PeftAdapter;
+import io.github.rankine.models.run.FineTune;
+import io.github.rankine.models.run.MetricsEntry;
+import io.github.rankine.models.run.MetricsLog;
+import io.github.rankine.models.run.RunFolder;
+import io.github.rankine.models.run.TrainingData;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code rankine finetune}. */
+@Command(
+        name = "finetune",
+        description = {
+            "Trains a LoRA adapter for a model on a file of examples.",
+            "The output folder gets the adapter in PEFT's format (the last one; the best by --eval-data in best/),"
+                    + " metrics.jsonl, loss.png and the state that --resume goes on from."
+        })
+final class FinetuneCommand implements Callable<Integer> {
+    private final Terminal terminal;
+    private final Interruption interruption;
+
+    @Spec
+    private CommandSpec command;
+
+    @Option(
+            names = "--model",
+            required = true,
+            paramLabel = "DIR",
+            description = "Folder of a Hugging Face checkpoint: config.json and safetensors.")
+    private Path model;
+
+    @Option(
+            names = "--data",
+            required = true,
+            paramLabel = "FILE",
+            description = "Examples, as JSON Lines or a JSON array: text, prompt and completion, messages, alpaca or"
+                    + " ShareGPT records, or input_ids.")
+    private Path data;
+
+    @Option(names = "--output", required = true, paramLabel = "DIR", description = "Folder to write, new or empty.")
+    private Path output;
+
+    @Option(names = "--eval-data", paramLabel = "FILE", description = "Held-out examples to evaluate on.")
+    private Path evalData;
+
+    @Option(
+            names = "--save-every",
+            paramLabel = "N",
+            description = "Steps between saves of adapter and state (default: every five minutes).")
+    private Integer saveEvery;
+
+    @Option(
+            names = "--resume",
+            description = "Go on with the run in the output folder, given the same options that it began with.")
+    private boolean resume;
+
+    @Option(
+            names = ConfigFile.OPTION,
+            paramLabel = "FILE.yaml",
+            description =
+                    "File of these options by their names without dashes, as in learning-rate: 1e-4; what is on the"
+                            + " command line wins.")
+    private Path config;
+
+    @Mixin
+    private LoraOptions lora;
+
+    @Mixin
+    private TrainingOptions training;
+
+    @Mixin
+    private DataOptions dataOptions;
+
+    @Mixin
+    private KernelOptions kernelOptions;
+
+    @Mixin
+    private JsonOption json;
+
+    FinetuneCommand(Terminal terminal, Interruption interruption) {
+        this.terminal = terminal;
+        this.interruption = interruption;
+    }
+
+    @Override
+    public Integer call() {
+        TrainingConfig config = training.config(dataOptions.maxLength());
+        requireSensible(config);
+        RunFolder folder = new RunFolder(output);
+        if (!resume) {
+            folder.requireNew();
+        }
+        try (CausalLanguageModel base = CausalLanguageModel.open(model);
+                Arena arena = Arena.ofShared();
+                Kernels kernels = kernelOptions.open()) {
+            List<LinearShape> linears = base.decoder().linearShapes();
+            TrainingData samples = new TrainingData(
+                    data.getFileName().toString(),
+                    read(data, base),
+                    evalData == null ? List.of() : read(evalData, base));
+            LoraConfig lora = this.lora
+                    .initAdapter()
+                    .map(initial -> storedConfig(initial, linears))
+                    .orElseGet(this.lora::config);
+            describe(base, lora, samples, config);
+            LoraAdapter adapter = adapter(lora, linears, config.seed(), arena);
+            try (FineTune run = resume
+                    ? FineTune.resume(base, kernels, adapter, samples, config, folder)
+                    : FineTune.start(base, kernels, adapter, samples, config, folder)) {
+                return train(run, folder);
+            }
+        }
+    }
+
+    private void requireSensible(TrainingConfig config) {
+        if (saveEvery != null && saveEvery < 1) {
+            throw Usage.wrong(command, "--save-every " + saveEvery + ": must be at least 1");
+        }
+        if (config.evalEvery() > 0 && evalData == null) {
+            throw Usage.wrong(command, "--eval-every needs --eval-data");
+        }
+    }
+
+    private List<Sample> read(Path file, CausalLanguageModel base) {
+        Dataset dataset = dataOptions.read(file, model, base.config());
+        terminal.err().println(file + ": " + dataset.report().summary());
+        return dataset.samples();
+    }
+
+    private LoraConfig storedConfig(Path folder, List<LinearShape> linears) {
+        try (PeftAdapter stored = PeftAdapter.open(folder)) {
+            return lora.config(stored.config().lora(), linears);
+        }
+    }
+
+    private LoraAdapter adapter(LoraConfig config, List<LinearShape> linears, long seed, Arena arena) {
+        if (lora.initAdapter().isEmpty()) {
+            return LoraAdapter.initialize(config, linears, seed, arena);
+        }
+        Path folder = lora.initAdapter().get();
+        try (PeftAdapter stored = PeftAdapter.open(folder)) {
+            return LoraAdapter.of(config, linears, stored.modules(), arena);
+        } catch (RankineException e) {
+            throw new RankineException("--init-adapter " + folder + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** What will be trained and the memory it takes; a run that cannot fit ends here. */
+    private void describe(CausalLanguageModel base, LoraConfig lora, TrainingData samples, TrainingConfig config) {
+        List<LinearShape> linears = base.decoder().linearShapes();
+        LoraAdapter planned = LoraAdapter.planned(lora, linears);
+        long trainable = elements(planned.parameters());
+        long total = trainable + elements(base.decoder().parameters());
+        terminal.err()
+                .println("adapter: " + Figures.count(trainable) + " of " + Figures.count(total) + " parameters ("
+                        + Figures.share(trainable, total) + ") in "
+                        + planned.modules().size() + " modules");
+        List<String> oversized = LoraAdapter.oversized(lora, linears);
+        if (!oversized.isEmpty()) {
+            terminal.note("the rank is larger than a side of " + oversized.getFirst()
+                    + (oversized.size() == 1 ? "" : " and " + (oversized.size() - 1) + " more modules")
+                    + ": what exceeds it adds parameters and nothing else");
+        }
+        MemoryPlan plan = FineTune.plan(base, lora, samples, config);
+        terminal.err().println("memory: " + MemoryReport.line(plan));
+        MemoryCheck.require(plan, MachineMemory.bytes());
+    }
+
+    private static long elements(Collection<Parameter> parameters) {
+        return parameters.stream()
+                .mapToLong(parameter -> parameter.value().size())
+                .sum();
+    }
+
+    private int train(FineTune run, RunFolder folder) {
+        if (resume) {
+            terminal.err().println(beginning(run));
+        }
+        if (!run.isFinished()) {
+            interruption.handle(terminal.err(), "rankine: finishing this step, then saving");
+            try (Progress progress = Progress.of(terminal, run.savedStep(), run.totalSteps())) {
+                run.train(saveEvery == null ? 0 : saveEvery, listener(run, folder, progress));
+            } catch (RuntimeException | Error e) {
+                if (run.savedStep() > 0) {
+                    terminal.note(output + " is saved at step " + run.savedStep() + ": --resume goes on from there");
+                }
+                throw e;
+            }
+        }
+        if (!run.isFinished()) {
+            terminal.err()
+                    .println("rankine: stopped and saved at step " + run.savedStep() + " of " + run.totalSteps()
+                            + "; to go on, repeat the command with --resume");
+            return Interruption.EXIT_CODE;
+        }
+        report(run);
+        return ExitCode.OK;
+    }
+
+    private String beginning(FineTune run) {
+        if (run.isFinished()) {
+            return output + ": finished already, all " + run.totalSteps() + " steps; nothing changed";
+        }
+        return run.savedStep() == 0
+                ? output + ": nothing saved yet, starting from the beginning"
+                : output + ": resuming after step " + run.savedStep() + " of " + run.totalSteps();
+    }
+
+    private TrainingListener listener(FineTune run, RunFolder folder, Progress progress) {
+        return new TrainingListener() {
+            @Override
+            public void completed(int step) {
+                progress.update(run.log().last().orElseThrow());
+                if (step == run.totalSteps() || interruption.requested()) {
+                    LossPicture.write(folder.lossPicture(), MetricsLog.read(folder.metrics()), terminal);
+                }
+            }
+
+            @Override
+            public boolean stopRequested() {
+                return interruption.requested();
+            }
+        };
+    }
+
+    private void report(FineTune run) {
+        MetricsEntry last = run.log().last().orElseThrow();
+        if (json.wanted()) {
+            ObjectNode result = Json.mapper().createObjectNode();
+            result.put("output", output.toString());
+            result.put("steps", last.step());
+            result.put("tokens", run.log().tokens());
+            result.put("loss", last.loss());
+            run.log().lastEvalLoss().ifPresent(loss -> result.put("eval_loss", loss));
+            run.bestLoss().ifPresent(loss -> result.put("best_eval_loss", loss));
+            terminal.out().println(result);
+            return;
+        }
+        String evaluated = run.log().lastEvalLoss().isEmpty()
+                ? ""
+                : String.format(
+                        Locale.ROOT,
+                        ", eval loss %.4f (best %.4f in best/)",
+                        run.log().lastEvalLoss().getAsDouble(),
+                        run.bestLoss().orElseThrow());
+        terminal.out()
+                .println(String.format(
+                        Locale.ROOT,
+                        "%s: adapter after %d steps and %s tokens, loss %.4f%s",
+                        output,
+                        last.step(),
+                        Figures.count(run.log().tokens()),
+                        last.loss(),
+                        evaluated));
+    }
+}
