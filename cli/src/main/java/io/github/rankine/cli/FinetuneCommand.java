@@ -86,7 +86,8 @@ final class FinetuneCommand implements Callable<Integer> {
             description =
                     "File of these options by their names without dashes, as in learning-rate: 1e-4; what is on the"
                             + " command line wins.")
-    private Path config;
+    @SuppressWarnings("UnusedVariable") // ConfigFile looks for it before the command line is parsed.
+    private Path configFile;
 
     @Mixin
     private LoraOptions lora;
