@@ -23,7 +23,6 @@ import java.util.SequencedMap;
  * as if it had never stopped.
  */
 public final class Trainer implements AutoCloseable {
-    private final Decoder decoder;
     private final List<Parameter> trainable;
     private final TrainingConfig config;
     private final List<Sample> evalSamples;
@@ -56,7 +55,6 @@ public final class Trainer implements AutoCloseable {
         if (samples.isEmpty()) {
             throw new RankineException("no samples to train on");
         }
-        this.decoder = decoder;
         this.trainable = List.copyOf(trainable);
         this.config = config;
         this.evalSamples = List.copyOf(evalSamples);
