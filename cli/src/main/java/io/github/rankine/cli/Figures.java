@@ -1,5 +1,7 @@
 package io.github.rankine.cli;
 
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.Locale;
 
 /** Numbers as people read them. */
@@ -40,7 +42,9 @@ final class Figures {
     }
 
     private static String significant(double value) {
-        int whole = value == 0 ? 0 : (int) Math.floor(Math.log10(Math.abs(value)));
-        return String.format(Locale.ROOT, "%." + Math.clamp(3 - whole, 0, 9) + "f", value);
+        // Rounded first, for that may carry into one digit more.
+        double rounded = new BigDecimal(value).round(new MathContext(4)).doubleValue();
+        int whole = rounded == 0 ? 0 : (int) Math.floor(Math.log10(rounded));
+        return String.format(Locale.ROOT, "%." + Math.clamp(3 - whole, 0, 9) + "f", rounded);
     }
 }

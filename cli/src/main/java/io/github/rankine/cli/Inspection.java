@@ -139,30 +139,31 @@ record Inspection(
                 files() == 1 ? "" : "s"));
         config.ifPresent(json -> json.properties().forEach(field -> {
             if (says(field.getValue())) {
-                text.append("  ")
-                        .append(field.getKey())
-                        .append(": ")
-                        .append(field.getValue())
-                        .append('\n');
+                text.append(line(field.getKey(), field.getValue().toString()));
             }
         }));
-        metadata.forEach((name, value) -> text.append("  metadata ")
-                .append(name)
-                .append(": ")
-                .append(value)
-                .append('\n'));
+        metadata.forEach((name, value) -> text.append(line("metadata " + name, value)));
         List<List<String>> rows = new ArrayList<>();
         rows.add(List.of("tensor", "type", "shape", "parameters", "bytes"));
         for (Tensor tensor : tensors) {
             TensorInfo info = tensor.info();
             rows.add(List.of(
-                    info.name(),
+                    printable(info.name()),
                     info.type().name(),
                     info.shape().toString(),
                     Figures.exact(info.elements()),
                     Figures.exact(info.bytes())));
         }
         return text.append(Table.of(rows, 3)).toString();
+    }
+
+    private static String line(String name, String value) {
+        return "  " + printable(name + ": " + value) + "\n";
+    }
+
+    /** Names and values out of files, without what a terminal would obey. */
+    private static String printable(String text) {
+        return text.replaceAll("\\p{Cntrl}", " ");
     }
 
     /** Whether a field says more than that there is nothing: PEFT writes every one that it has. */

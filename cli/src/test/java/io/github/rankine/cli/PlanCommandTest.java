@@ -1,0 +1,109 @@
+package io.github.rankine.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.github.rankine.models.json.Json;
+import io.github.rankine.models.json.JsonObject;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class PlanCommandTest {
+    private static final Path GPT3 = Path.of("../docs/gpt3/config.json");
+
+    @Test
+    void givesTheLoraPapersCountForGpt3() {
+        CommandLineRun run = CommandLineRun.of(
+                "plan", "--model", GPT3, "--target-modules", "q_proj,v_proj", "--rank", 4, "--batch-size", 1);
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.err()).isEmpty();
+        assertThat(run.out())
+                .startsWith("trains 18.87M of 175.2B parameters, 0.01077 % (18,874,368 of 175,202,537,472)\n");
+    }
+
+    @Test
+    void memoryIsToldByKind() {
+        JsonObject result = plan("--rank", 4);
+        JsonObject memory = result.object("memory_bytes").orElseThrow();
+        // llama-gqa has 7 linear layers in each of its 2 blocks; float32.
+        int adapter = 2 * 4 * ((64 + 64) + 2 * (64 + 32) + (64 + 64) + 3 * (64 + 160));
+        assertThat(result.integer("trainable_parameters", 0, 1 << 30)).isEqualTo(adapter);
+        assertThat(memory.integer("adapter", 0, 1 << 30))
+                .as("parameters and gradients")
+                .isEqualTo(2 * 4 * adapter);
+        assertThat(memory.integer("optimizer", 0, 1 << 30)).as("two moments").isEqualTo(2 * 4 * adapter);
+        assertThat(memory.integer("weights", 0, 1 << 30))
+                .isEqualTo(4 * (result.integer("total_parameters", 0, 1 << 30) - adapter));
+        int parts = 0;
+        for (String kind : List.of("weights", "adapter", "optimizer", "activations", "logits")) {
+            assertThat(memory.integer(kind, 1, 1 << 30)).isPositive();
+            parts += memory.integer(kind, 1, 1 << 30);
+        }
+        assertThat(memory.integer("total", 0, 1 << 30)).isEqualTo(parts);
+    }
+
+    @Test
+    void activationsGrowWithTheBatch() {
+        assertThat(activations("--batch-size", 8)).isGreaterThan(activations("--batch-size", 2));
+        assertThat(activations("--max-length", 100)).isGreaterThan(activations("--max-length", 50));
+    }
+
+    private static int activations(Object... options) {
+        return plan(options).object("memory_bytes").orElseThrow().integer("activations", 0, Integer.MAX_VALUE);
+    }
+
+    @Test
+    void anAdapterToGoOnWithBringsItsOwnConfiguration() {
+        Path adapter = Fixture.of("llama-gqa").adapter();
+        assertThat(plan("--init-adapter", adapter))
+                .satisfies(result -> assertThat(result.integer("trainable_parameters", 0, 1 << 30))
+                        .isEqualTo(plan("--rank", 8).integer("trainable_parameters", 0, 1 << 30)));
+        assertThat(plan("--init-adapter", adapter, "--rank", 8, "--alpha", 16, "--target-modules", "all-linear")
+                        .has("trainable_parameters"))
+                .isTrue();
+        for (Object[] contradiction : List.of(
+                new Object[] {"--rank", 4}, new Object[] {"--alpha", 8}, new Object[] {"--rslora"}, new Object[] {
+                    "--target-modules", "q_proj"
+                })) {
+            List<Object> options = new ArrayList<>(List.of("--init-adapter", adapter));
+            options.addAll(List.of(contradiction));
+            CommandLineRun run = CommandLineRun.of(command(options.toArray()));
+            assertThat(run.exitCode()).as("%s", options).isEqualTo(2);
+            assertThat(run.err()).contains(contradiction[0] + " ").contains("contradicts --init-adapter");
+        }
+    }
+
+    @Test
+    void badOptionsAreNamed() {
+        assertThat(refused(2, "--rank", 0)).contains("rank 0: a LoRA rank is at least 1");
+        assertThat(refused(2, "--learning-rate", "NaN")).contains("learning rate NaN");
+        assertThat(refused(2, "--steps", 0)).contains("--steps 0: must be at least 1");
+        assertThat(refused(2, "--target-modules", "(q_proj")).contains("is not a regular expression");
+        assertThat(refused(2, "--schedule", "square")).contains("--schedule");
+        assertThat(refused(1, "--rank", 1000)).contains("larger than every matrix");
+        assertThat(refused(1, "--target-modules", "query")).contains("q_proj, k_proj, v_proj, o_proj");
+    }
+
+    private static String refused(int exitCode, Object... options) {
+        CommandLineRun run = CommandLineRun.of(command(options));
+        assertThat(run.exitCode()).isEqualTo(exitCode);
+        assertThat(run.out()).isEmpty();
+        return run.err().lines().findFirst().orElseThrow();
+    }
+
+    private static JsonObject plan(Object... options) {
+        List<Object> args = new ArrayList<>(List.of(command(options)));
+        args.add("--json");
+        CommandLineRun run = CommandLineRun.of(args.toArray());
+        assertThat(run.err()).isEmpty();
+        return Json.parseObject(run.out(), "standard output");
+    }
+
+    private static Object[] command(Object... options) {
+        List<Object> args = new ArrayList<>(
+                List.of("plan", "--model", Fixture.of("llama-gqa").model()));
+        args.addAll(List.of(options));
+        return args.toArray();
+    }
+}
