@@ -3,37 +3,65 @@ package io.github.rankine.models.chat;
 import com.hubspot.jinjava.Jinjava;
 import com.hubspot.jinjava.JinjavaConfig;
 import com.hubspot.jinjava.LegacyOverrides;
+import com.hubspot.jinjava.el.JinjavaInterpreterResolver;
 import com.hubspot.jinjava.interpret.RenderResult;
 import com.hubspot.jinjava.interpret.TemplateError;
+import com.hubspot.jinjava.interpret.TemplateError.ErrorReason;
+import com.hubspot.jinjava.interpret.TemplateError.ErrorType;
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.models.json.Json;
 import io.github.rankine.models.tokenizer.TokenizerConfig;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import jinjava.javax.el.CompositeELResolver;
 
-/** A chat template. */
+/**
+ * A chat template: a Jinja2 template over a conversation, rendered as Transformers' {@code apply_chat_template} does. The
+ * tokenizer's special tokens are its variables ({@code bos_token} and others).
+ *
+ * <p>Rendered by Jinjava, with what chat templates use of Python; true, false and none are printed the way it does.
+ *
+ * <p>Not to be used by several threads at a time.
+ */
 public final class ChatTemplate {
-    private static final String CHATML = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\\n' +"
-            + " message['content'] + '<|im_end|>' + '\\n' }}{% endfor %}{% if add_generation_prompt %}"
-            + "{{ '<|im_start|>assistant\\n' }}{% endif %}";
+    /** OpenAI's layout, that of Qwen and many others, without a system prompt of its own. */
+    private static final String CHATML = """
+        {% for message in messages %}
+        {{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>\\n' }}
+        {%- endfor %}
+        {% if add_generation_prompt %}
+        {{ '<|im_start|>assistant\\n' }}
+        {%- endif %}
+        """;
+
+    /** Characters of a rendered conversation. */
+    private static final long MAX_OUTPUT = 256L << 20;
 
     private final String source;
-    private final String template;
+    private final JinjaSource.Rewritten template;
     private final Map<String, String> specialTokens;
-    private final Jinjava jinjava = new Jinjava(JinjavaConfig.newBuilder()
-            .withTrimBlocks(true)
-            .withLstripBlocks(true)
-            .withNestedInterpretationEnabled(false)
-            .withLegacyOverrides(LegacyOverrides.ALL)
-            .build());
+    private final Jinjava jinjava;
 
     private ChatTemplate(String source, String template, Map<String, String> specialTokens) {
         this.source = source;
-        this.template = template;
         this.specialTokens = specialTokens;
+        this.jinjava = jinjava();
+        try {
+            this.template = JinjaSource.rewrite(template);
+        } catch (IllegalArgumentException e) {
+            throw new RankineException(source + ": chat template, " + e.getMessage(), e);
+        }
+        this.template.filters().forEach((filter, line) -> {
+            // Jinjava would leave it out.
+            if (jinjava.getGlobalContext().getFilter(filter) == null) {
+                throw new RankineException(
+                        source + ": chat template, line " + line + ": the filter '" + filter + "' is not supported");
+            }
+        });
     }
 
     /** The model's own template, if it has one. */
@@ -42,27 +70,78 @@ public final class ChatTemplate {
                 .map(template -> new ChatTemplate(config.chatTemplateSource(), template, config.specialTokens()));
     }
 
-    /** The template that a user names: {@code chatml}, or a file. */
+    /**
+     * The template that a user names.
+     *
+     * @param name   {@code chatml}, or a file with a Jinja template
+     * @param config the tokenizer's, for its special tokens
+     */
     public static ChatTemplate named(String name, TokenizerConfig config) {
         return name.equals("chatml")
                 ? new ChatTemplate("chatml", CHATML, config.specialTokens())
                 : new ChatTemplate(name, Json.readText(Path.of(name)), config.specialTokens());
     }
 
-    /** Renders. */
+    /**
+     * Renders a conversation.
+     *
+     * @param addGenerationPrompt whether the text ends with what precedes an answer of the assistant
+     * @throws RankineException when the template fails or refuses the conversation; it names the template and the line
+     */
     public String render(List<Message> messages, boolean addGenerationPrompt) {
         Map<String, Object> variables = new HashMap<>(specialTokens);
-        variables.put(
-                "messages",
-                messages.stream()
-                        .map(m -> Map.of("role", m.role(), "content", m.content()))
-                        .toList());
+        variables.putAll(template.literals());
+        variables.put("messages", messages.stream().map(ChatTemplate::variable).toList());
         variables.put("add_generation_prompt", addGenerationPrompt);
-        RenderResult result = jinjava.renderForResult(template, variables);
-        if (!result.getErrors().isEmpty()) {
-            TemplateError error = result.getErrors().getFirst();
-            throw new RankineException(source + ": line " + error.getLineno() + ": " + error.getMessage());
-        }
+        RenderResult result = jinjava.renderForResult(template.text(), variables);
+        result.getErrors().stream().filter(ChatTemplate::isError).findFirst().ifPresent(error -> {
+            throw new RankineException(
+                    source + ": chat template, line " + error.getLineno() + ": " + message(error),
+                    error.getException());
+        });
         return result.getOutput();
+    }
+
+    private static Map<String, Object> variable(Message message) {
+        Map<String, Object> variable = new LinkedHashMap<>();
+        variable.put("role", message.role());
+        variable.put("content", message.content());
+        return variable;
+    }
+
+    /** A property that is not there is undefined in Jinja, and no error. */
+    private static boolean isError(TemplateError error) {
+        return error.getSeverity() == ErrorType.FATAL || error.getReason() == ErrorReason.SYNTAX_ERROR;
+    }
+
+    private static String message(TemplateError error) {
+        for (Throwable e = error.getException(); e != null; e = e.getCause()) {
+            if (e instanceof TemplateFunctions.RaisedException) {
+                return "the template refuses the conversation: " + e.getMessage();
+            }
+        }
+        return error.getMessage();
+    }
+
+    private static Jinjava jinjava() {
+        CompositeELResolver resolver = new CompositeELResolver();
+        resolver.add(new PythonStrings());
+        resolver.add(JinjavaInterpreterResolver.DEFAULT_RESOLVER_READ_WRITE);
+        Jinjava jinjava = new Jinjava(JinjavaConfig.newBuilder()
+                // What a message says is text, even where it looks like a template.
+                .withNestedInterpretationEnabled(false)
+                .withMaxOutputSize(MAX_OUTPUT)
+                .withElResolver(resolver)
+                .withLegacyOverrides(LegacyOverrides.newBuilder()
+                        .withEvaluateMapKeys(true)
+                        .withIterateOverMapKeys(true)
+                        .withUsePyishObjectMapper(true)
+                        .withUseNaturalOperatorPrecedence(true)
+                        .withKeepNullableLoopValues(true)
+                        .build())
+                .build());
+        TemplateFunctions.all().forEach(jinjava.getGlobalContext()::registerFunction);
+        jinjava.getGlobalContext().registerFilter(new PythonJson());
+        return jinjava;
     }
 }

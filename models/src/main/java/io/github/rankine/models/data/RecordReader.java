@@ -89,7 +89,7 @@ final class RecordReader {
             for (long number = 1; parser.nextToken() != JsonToken.END_ARRAY; number++) {
                 String place = file + ", record " + number + " (line "
                         + parser.currentTokenLocation().getLineNr() + ")";
-                JsonNode node = parser.readValueAsTree();
+                JsonNode node = Json.readValue(parser);
                 consumer.accept(Json.object(node, place), place);
             }
             if (parser.nextToken() != null) {

@@ -1,6 +1,7 @@
 package io.github.rankine.models.json;
 
 import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import com.fasterxml.jackson.core.StreamReadFeature;
@@ -112,6 +113,13 @@ public final class Json {
         } catch (JsonProcessingException e) {
             throw malformed(source, e);
         }
+    }
+
+    /** The value at which a parser that streams stands, whatever follows it. */
+    public static JsonNode readValue(JsonParser parser) throws IOException {
+        return MAPPER.reader()
+                .without(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+                .readTree(parser);
     }
 
     /** The one line for what Jackson objects to. */

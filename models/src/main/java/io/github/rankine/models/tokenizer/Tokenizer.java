@@ -18,12 +18,12 @@ import java.util.Set;
  */
 public final class Tokenizer implements AutoCloseable {
     private final HuggingFaceTokenizer tokenizer;
-    private final Vocabulary vocabulary;
+    private final TokenizerFile vocabulary;
     private final TokenizerConfig config;
     private final String source;
     private final Set<Integer> eosTokenIds = new LinkedHashSet<>();
 
-    private Tokenizer(HuggingFaceTokenizer tokenizer, Vocabulary vocabulary, TokenizerConfig config, String source) {
+    private Tokenizer(HuggingFaceTokenizer tokenizer, TokenizerFile vocabulary, TokenizerConfig config, String source) {
         this.tokenizer = tokenizer;
         this.vocabulary = vocabulary;
         this.config = config;
@@ -47,7 +47,7 @@ public final class Tokenizer implements AutoCloseable {
             throw missing(folder, file);
         }
         String json = Json.readText(file);
-        Vocabulary vocabulary = Vocabulary.read(json, file.toString());
+        TokenizerFile vocabulary = TokenizerFile.read(json, file.toString());
         TokenizerConfig config = TokenizerConfig.read(folder);
         Tokenizer tokenizer =
                 new Tokenizer(NativeTokenizers.create(json, file.toString()), vocabulary, config, file.toString());
@@ -80,8 +80,14 @@ public final class Tokenizer implements AutoCloseable {
         int[] units = unitOfCodePoint(wellFormed);
         int covered = 0;
         for (int t = 0; t < ids.length; t++) {
-            starts[t] = spans[t] == null ? Encoding.NOWHERE : units[spans[t].getStart()];
-            ends[t] = spans[t] == null ? Encoding.NOWHERE : units[spans[t].getEnd()];
+            if (spans[t] == null) {
+                starts[t] = Encoding.NOWHERE;
+                ends[t] = Encoding.NOWHERE;
+                continue;
+            }
+            // A normalizer that makes text out of nothing gives places past the end.
+            starts[t] = units[Math.min(spans[t].getStart(), units.length - 1)];
+            ends[t] = units[Math.min(spans[t].getEnd(), units.length - 1)];
             if (starts[t] == ends[t] && starts[t] > covered) {
                 starts[t] = covered; // "trim_offsets" takes the spaces away from tokens that are nothing but spaces
             }

@@ -3,39 +3,45 @@ package io.github.rankine.models.tokenizer;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.JsonNode;
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.models.json.Json;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
 
 /**
- * The tokens of a tokenizer.json with their ids: {@code model.vocab}, which is an object of ids (BPE, WordPiece,
- * WordLevel) or a list of pieces with scores (Unigram), and {@code added_tokens}. Read as a stream: most of such a file
- * is merges, which only the native library needs.
+ * What of a tokenizer.json is needed on this side: the tokens with their ids, from {@code model.vocab}, which is an
+ * object of ids (BPE, WordPiece, WordLevel) or a list of pieces with scores (Unigram), and {@code added_tokens}; and the
+ * assurance that the native library, which ends the process where it panics, can be given the file. Read as a stream:
+ * most of such a file is vocabulary and merges.
  */
-final class Vocabulary {
+final class TokenizerFile {
     /** Ids are below this. */
     private static final int MAX_SIZE = 1 << 24;
 
     private final String source;
     private final Map<String, Integer> ids = new HashMap<>();
+    private final List<String> addedTokens = new ArrayList<>();
+    private int modelTokens;
     private int size;
     private boolean hasPostProcessor;
 
-    private Vocabulary(String source) {
+    private TokenizerFile(String source) {
         this.source = source;
     }
 
-    static Vocabulary read(String json, String source) {
-        Vocabulary vocabulary = new Vocabulary(source);
+    static TokenizerFile read(String json, String source) {
+        TokenizerFile file = new TokenizerFile(source);
         if (json.isBlank()) {
             throw new RankineException(source + ": is empty; expected a JSON object");
         }
         try (JsonParser parser = Json.mapper().createParser(json)) {
-            vocabulary.readFile(parser);
+            file.readFile(parser);
             if (parser.nextToken() != null) {
                 throw new RankineException(source + ": something follows the JSON object; is the file complete?");
             }
@@ -44,10 +50,12 @@ final class Vocabulary {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        if (vocabulary.ids.isEmpty()) {
-            throw vocabulary.malformed("model.vocab", "no tokens");
+        file.modelTokens = file.ids.size();
+        if (file.modelTokens == 0) {
+            throw file.malformed("model.vocab", "no tokens");
         }
-        return vocabulary;
+        file.numberAddedTokens();
+        return file;
     }
 
     /** The id of a token as tokenizer.json spells it. */
@@ -74,9 +82,10 @@ final class Vocabulary {
             switch (name) {
                 case "model" -> readModel(parser, value);
                 case "added_tokens" -> readAddedTokens(parser, value);
-                case "post_processor" -> {
-                    hasPostProcessor = value != JsonToken.VALUE_NULL;
-                    parser.skipChildren();
+                case "normalizer", "pre_tokenizer", "post_processor", "decoder" -> {
+                    JsonNode component = Json.readValue(parser);
+                    new ComponentCheck(source).check(name, component);
+                    hasPostProcessor |= name.equals("post_processor") && !component.isNull();
                 }
                 default -> parser.skipChildren();
             }
@@ -85,17 +94,32 @@ final class Vocabulary {
 
     private void readModel(JsonParser parser, JsonToken start) throws IOException {
         expect(start, JsonToken.START_OBJECT, "model", "an object");
+        boolean wordPiece = false;
+        boolean prefixed = false;
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
-            boolean vocab = parser.currentName().equals("vocab");
+            String name = parser.currentName();
             JsonToken value = parser.nextToken();
-            if (vocab && value == JsonToken.START_ARRAY) {
-                readPieces(parser);
-            } else if (vocab) {
-                expect(value, JsonToken.START_OBJECT, "model.vocab", "an object or a list");
-                readIds(parser);
-            } else {
-                parser.skipChildren();
+            switch (name) {
+                case "vocab" -> {
+                    if (value == JsonToken.START_ARRAY) {
+                        readPieces(parser);
+                    } else {
+                        expect(value, JsonToken.START_OBJECT, "model.vocab", "an object or a list");
+                        readIds(parser);
+                    }
+                }
+                case "type" -> wordPiece = parser.getText().equals("WordPiece");
+                case "continuing_subword_prefix" -> {
+                    prefixed =
+                            value == JsonToken.VALUE_STRING && !parser.getText().isEmpty();
+                    parser.skipChildren();
+                }
+                default -> parser.skipChildren();
             }
+        }
+        if (prefixed && !wordPiece) {
+            throw new RankineException(
+                    source + ": model.continuing_subword_prefix: supported for WordPiece models only");
         }
     }
 
@@ -103,7 +127,7 @@ final class Vocabulary {
         while (parser.nextToken() == JsonToken.FIELD_NAME) {
             String token = parser.currentName();
             parser.nextToken();
-            add(token, parser, "model.vocab." + token);
+            put(token, id(parser, "model.vocab." + token));
         }
     }
 
@@ -112,8 +136,7 @@ final class Vocabulary {
             String field = "model.vocab[" + id + "]";
             expect(parser.currentToken(), JsonToken.START_ARRAY, field, "a piece and its score");
             expect(parser.nextToken(), JsonToken.VALUE_STRING, field, "a piece and its score");
-            ids.put(parser.getText(), id);
-            size = Math.max(size, id + 1);
+            put(parser.getText(), id);
             while (parser.nextToken() != JsonToken.END_ARRAY) {
                 parser.skipChildren();
             }
@@ -129,7 +152,7 @@ final class Vocabulary {
             expect(parser.currentToken(), JsonToken.START_OBJECT, "added_tokens[" + i + "]", "an object");
             String field = "added_tokens[" + i + "]";
             String content = null;
-            int id = -1;
+            boolean hasId = false;
             while (parser.nextToken() == JsonToken.FIELD_NAME) {
                 String name = parser.currentName();
                 JsonToken value = parser.nextToken();
@@ -138,19 +161,27 @@ final class Vocabulary {
                         expect(value, JsonToken.VALUE_STRING, field + ".content", "a string");
                         content = parser.getText();
                     }
-                    case "id" -> id = id(parser, field + ".id");
+                    case "id" -> hasId = id(parser, field + ".id") >= 0;
                     default -> parser.skipChildren();
                 }
             }
-            if (content == null || id < 0) {
+            if (content == null || !hasId) {
                 throw malformed(field, "no content or no id");
             }
-            put(content, id);
+            addedTokens.add(content);
         }
     }
 
-    private void add(String token, JsonParser parser, String field) throws IOException {
-        put(token, id(parser, field));
+    /** The library gives an added token that the model does not have the next free id, whatever the file says. */
+    private void numberAddedTokens() {
+        int largestAdded = -1;
+        for (String token : addedTokens) {
+            if (!token.isEmpty()) {
+                int id = ids.getOrDefault(token, Math.max(modelTokens, largestAdded + 1));
+                put(token, id);
+                largestAdded = Math.max(largestAdded, id);
+            }
+        }
     }
 
     private void put(String token, int id) {
