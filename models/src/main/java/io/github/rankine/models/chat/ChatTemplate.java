@@ -4,10 +4,13 @@ import com.hubspot.jinjava.Jinjava;
 import com.hubspot.jinjava.JinjavaConfig;
 import com.hubspot.jinjava.LegacyOverrides;
 import com.hubspot.jinjava.el.JinjavaInterpreterResolver;
-import com.hubspot.jinjava.interpret.RenderResult;
+import com.hubspot.jinjava.interpret.Context;
+import com.hubspot.jinjava.interpret.InterpretException;
+import com.hubspot.jinjava.interpret.JinjavaInterpreter;
 import com.hubspot.jinjava.interpret.TemplateError;
 import com.hubspot.jinjava.interpret.TemplateError.ErrorReason;
 import com.hubspot.jinjava.interpret.TemplateError.ErrorType;
+import com.hubspot.jinjava.tree.Node;
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.models.json.Json;
 import io.github.rankine.models.tokenizer.TokenizerConfig;
@@ -17,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 import jinjava.javax.el.CompositeELResolver;
 
 /**
@@ -45,6 +49,7 @@ public final class ChatTemplate {
     private final JinjaSource.Rewritten template;
     private final Map<String, String> specialTokens;
     private final Jinjava jinjava;
+    private final Node parsed;
 
     private ChatTemplate(String source, String template, Map<String, String> specialTokens) {
         this.source = source;
@@ -62,6 +67,8 @@ public final class ChatTemplate {
                         source + ": chat template, line " + line + ": the filter '" + filter + "' is not supported");
             }
         });
+        JinjavaInterpreter interpreter = jinjava.newInterpreter();
+        this.parsed = run(interpreter, () -> interpreter.parse(this.template.text()));
     }
 
     /** The model's own template, if it has one. */
@@ -93,13 +100,9 @@ public final class ChatTemplate {
         variables.putAll(template.literals());
         variables.put("messages", messages.stream().map(ChatTemplate::variable).toList());
         variables.put("add_generation_prompt", addGenerationPrompt);
-        RenderResult result = jinjava.renderForResult(template.text(), variables);
-        result.getErrors().stream().filter(ChatTemplate::isError).findFirst().ifPresent(error -> {
-            throw new RankineException(
-                    source + ": chat template, line " + error.getLineno() + ": " + message(error),
-                    error.getException());
-        });
-        return result.getOutput();
+        JinjavaInterpreter interpreter = new JinjavaInterpreter(
+                jinjava, new Context(jinjava.getGlobalContext(), variables), jinjava.getGlobalConfig());
+        return run(interpreter, () -> interpreter.render(parsed));
     }
 
     private static Map<String, Object> variable(Message message) {
@@ -107,6 +110,26 @@ public final class ChatTemplate {
         variable.put("role", message.role());
         variable.put("content", message.content());
         return variable;
+    }
+
+    /** Jinjava works on the current interpreter of the thread, and keeps its complaints there. */
+    private <T> T run(JinjavaInterpreter interpreter, Supplier<T> work) {
+        try (var current = JinjavaInterpreter.closeablePushCurrent(interpreter).get()) {
+            T result = work.get();
+            interpreter.getErrorsCopy().stream()
+                    .filter(ChatTemplate::isError)
+                    .findFirst()
+                    .ifPresent(this::refuse);
+            return result;
+        } catch (InterpretException e) {
+            throw new RankineException(
+                    source + ": chat template, line " + e.getLineNumber() + ": " + e.getMessage(), e);
+        }
+    }
+
+    private void refuse(TemplateError error) {
+        throw new RankineException(
+                source + ": chat template, line " + error.getLineno() + ": " + message(error), error.getException());
     }
 
     /** A property that is not there is undefined in Jinja, and no error. */
