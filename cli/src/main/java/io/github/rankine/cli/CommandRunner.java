@@ -47,7 +47,7 @@ final class CommandRunner {
                 .orElse(args);
     }
 
-    private CommandLine commandLine() {
+    CommandLine commandLine() {
         CommandLine commandLine = new CommandLine(rankine);
         commands().forEach(commandLine::addSubcommand);
         return commandLine

@@ -131,6 +131,13 @@ final class GenerateCommand implements Runnable {
     /** What would otherwise fail only after the model has been loaded, or do nothing without a word. */
     private void checkOptions() {
         config(Set.of());
+        boolean readAsUtf8 = "UTF-8".equals(System.getProperty("sun.jnu.encoding"));
+        if (!readAsUtf8 && prompt.indexOf('\uFFFD') >= 0) {
+            throw Usage.wrong(
+                    spec,
+                    "--prompt has characters that Java cannot read in this locale: set LC_ALL to one with UTF-8, such"
+                            + " as C.UTF-8");
+        }
         if (topK != null && topK < 1) {
             throw Usage.wrong(spec, "--top-k " + topK + ": must be at least 1");
         }

@@ -7,29 +7,39 @@ import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.train.MemoryPlan;
+import io.github.rankine.engine.train.Sample;
 import io.github.rankine.engine.train.TrainingConfig;
 import io.github.rankine.models.config.ModelConfig;
 import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.json.Json;
 import io.github.rankine.models.peft.PeftConfig;
 import java.lang.foreign.Arena;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
 
 /** {@code rankine plan}. */
 @Command(
         name = "plan",
         description = {
             "Tells what a fine-tuning would train and the memory it would take, from config.json alone.",
-            "Takes finetune's options. Activations are those of a full batch: --batch-size sequences of --max-length"
-                    + " tokens."
+            "Takes finetune's command line. Activations are those of a full batch, --batch-size sequences of"
+                    + " --max-length tokens, or with --data those of its largest batch."
         })
 final class PlanCommand implements Runnable {
+    /** Far above any batch that there is, and few enough to be counted in arrays. */
+    private static final long MAX_TOKENS = 1 << 24;
+
     private final Terminal terminal;
+
+    @Spec
+    private CommandSpec spec;
 
     @Option(
             names = "--model",
@@ -37,6 +47,12 @@ final class PlanCommand implements Runnable {
             paramLabel = "DIR|FILE",
             description = "Folder of a checkpoint, or a config.json alone.")
     private Path model;
+
+    @Option(
+            names = "--data",
+            paramLabel = "FILE",
+            description = "Examples to plan for; text needs the tokenizer in the model's folder.")
+    private Path file;
 
     @Mixin
     private LoraOptions lora;
@@ -46,6 +62,24 @@ final class PlanCommand implements Runnable {
 
     @Mixin
     private DataOptions data;
+
+    @Option(
+            names = ConfigFile.OPTION,
+            paramLabel = "FILE.yaml",
+            description = "File of finetune's options, as finetune takes it.")
+    @SuppressWarnings("UnusedVariable") // ConfigFile looks for it before the command line is parsed.
+    private Path configFile;
+
+    /** finetune's other options, so that its command line can be planned as it is. They make no difference here. */
+    @Option(
+            names = {"--output", "--eval-data", "--save-every", "--threads", "--kernels"},
+            hidden = true)
+    @SuppressWarnings("UnusedVariable")
+    private List<String> ignored;
+
+    @Option(names = "--resume", hidden = true)
+    @SuppressWarnings("UnusedVariable")
+    private boolean resume;
 
     @Mixin
     private JsonOption json;
@@ -57,26 +91,43 @@ final class PlanCommand implements Runnable {
     @Override
     public void run() {
         TrainingConfig run = training.config(data.maxLength());
-        try (CausalLanguageModel planned = CausalLanguageModel.planned(ModelConfig.read(model))) {
+        ModelConfig config = ModelConfig.read(model);
+        try (CausalLanguageModel planned = CausalLanguageModel.planned(config)) {
             Decoder decoder = planned.decoder();
-            LoraAdapter adapter = adapter(decoder.linearShapes());
+            LoraAdapter adapter = LoraAdapter.planned(loraConfig(decoder.linearShapes()), decoder.linearShapes());
+            List<Parameter> trained = adapter.parameters();
             long base = elements(decoder.parameters());
-            long trainable = elements(adapter.parameters());
             decoder.activate(adapter);
-            adapter.parameters().forEach(parameter -> parameter.train(Arena.global()));
-            int length =
-                    decoder.hasLearnedPositions() ? Math.min(run.maxLength(), decoder.maxPositions()) : run.maxLength();
-            MemoryPlan plan = MemoryPlan.of(decoder, adapter.parameters(), run.batchSize(), length);
-            report(trainable, base + trainable, plan);
+            trained.forEach(parameter -> parameter.train(Arena.global()));
+            MemoryPlan plan = file == null
+                    ? MemoryPlan.of(decoder, trained, run.batchSize(), length(run, decoder))
+                    : MemoryPlan.of(decoder, trained, samples(config), run);
+            report(elements(trained), base + elements(trained), plan);
         }
     }
 
-    private LoraAdapter adapter(List<LinearShape> linears) {
-        LoraConfig config = lora.initAdapter()
+    private LoraConfig loraConfig(List<LinearShape> linears) {
+        return lora.initAdapter()
                 .map(folder -> PeftConfig.read(folder.resolve(PeftConfig.FILE)).lora())
                 .map(stored -> lora.config(stored, linears))
                 .orElseGet(lora::config);
-        return LoraAdapter.planned(config, linears);
+    }
+
+    private int length(TrainingConfig run, Decoder decoder) {
+        int length =
+                decoder.hasLearnedPositions() ? Math.min(run.maxLength(), decoder.maxPositions()) : run.maxLength();
+        if ((long) run.batchSize() * length > MAX_TOKENS) {
+            throw Usage.wrong(
+                    spec,
+                    "--batch-size " + run.batchSize() + " of --max-length " + length
+                            + ": no machine holds such a batch; lower one of them");
+        }
+        return length;
+    }
+
+    private List<Sample> samples(ModelConfig config) {
+        Path folder = Files.isDirectory(model) ? model : model.toAbsolutePath().getParent();
+        return data.read(file, folder, config).samples();
     }
 
     private static long elements(Collection<Parameter> parameters) {

@@ -4,12 +4,21 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.rankine.models.json.Json;
 import io.github.rankine.models.json.JsonObject;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 
 class PlanCommandTest {
+    @TempDir
+    Path folder;
+
     private static final Path GPT3 = Path.of("../docs/gpt3/config.json");
 
     @Test
@@ -75,7 +84,28 @@ class PlanCommandTest {
     }
 
     @Test
+    void finetunesCommandLineCanBePlannedAsItIs() {
+        Map<String, CommandLine> commands = new CommandRunner(new Terminal(new Output(System.out), System.err, false))
+                .commandLine()
+                .getSubcommands();
+        Set<String> options =
+                commands.get("finetune").getCommandSpec().optionsMap().keySet();
+        assertThat(commands.get("plan").getCommandSpec().optionsMap().keySet()).containsAll(options);
+    }
+
+    @Test
+    void withDataTheActivationsAreThoseOfItsLargestBatch() throws IOException {
+        Path data = folder.resolve("data.jsonl");
+        Files.writeString(data, "{\"input_ids\": [1, 2, 3, 4, 5, 6]}\n{\"input_ids\": [1, 2]}\n");
+        assertThat(activations("--data", data, "--batch-size", 1))
+                .isEqualTo(activations("--max-length", 6, "--batch-size", 1));
+        assertThat(activations("--data", data, "--batch-size", 2))
+                .isGreaterThan(activations("--data", data, "--batch-size", 1));
+    }
+
+    @Test
     void badOptionsAreNamed() {
+        assertThat(refused(2, "--batch-size", 65536, "--max-length", 65536)).contains("no machine holds such a batch");
         assertThat(refused(2, "--rank", 0)).contains("rank 0: a LoRA rank is at least 1");
         assertThat(refused(2, "--learning-rate", "NaN")).contains("learning rate NaN");
         assertThat(refused(2, "--steps", 0)).contains("--steps 0: must be at least 1");

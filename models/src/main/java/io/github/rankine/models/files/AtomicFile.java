@@ -38,6 +38,10 @@ public final class AtomicFile {
      * @throws RankineException when it cannot be written; {@code file} is then as it was
      */
     public static void write(Path file, Body body) {
+        // A move would put a file in the place of a device or an empty folder.
+        if (Files.exists(file) && !Files.isRegularFile(file)) {
+            throw new RankineException(file + ": exists and is not a file; name another");
+        }
         Path temporary = file.resolveSibling(file.getFileName() + ".tmp");
         try {
             try (FileChannel channel = FileChannel.open(

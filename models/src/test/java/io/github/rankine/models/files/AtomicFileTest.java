@@ -53,8 +53,11 @@ class AtomicFileTest {
         assertThatThrownBy(() -> AtomicFile.writeText(folder.resolve("none/a.json"), "x"))
                 .isInstanceOf(RankineException.class)
                 .hasMessageContaining("there is no such folder");
-        Path taken = Files.createDirectories(folder.resolve("taken/inside")).getParent();
-        assertThatThrownBy(() -> AtomicFile.writeText(taken, "x")).isInstanceOf(RankineException.class);
+        Path taken = Files.createDirectory(folder.resolve("taken"));
+        assertThatThrownBy(() -> AtomicFile.writeText(taken, "x"))
+                .isInstanceOf(RankineException.class)
+                .hasMessage(taken + ": exists and is not a file; name another");
+        assertThat(taken).isDirectory();
         assertThat(folder).isDirectoryNotContaining("glob:**.tmp");
     }
 }
