@@ -63,7 +63,7 @@ final class EvaluateCommand implements Runnable {
         try (LoadedModel loaded = model.load();
                 Kernels kernels = this.kernels.open()) {
             Dataset dataset = data.read(file, model.folder(), loaded.config());
-            terminal.note(file + ": " + dataset.report().summary());
+            terminal.err().println(file + ": " + dataset.report().summary());
             report(Evaluation.of(loaded.decoder(), kernels, dataset.samples(), batchSize));
         }
     }

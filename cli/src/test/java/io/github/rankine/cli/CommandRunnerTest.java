@@ -4,9 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.IOException;
 import java.io.OutputStream;
+import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
 class CommandRunnerTest {
+    /** {@code --debug} is for the whole process, which here runs other tests too. */
+    @AfterEach
+    void endDebugging() {
+        System.clearProperty("org.slf4j.simpleLogger.defaultLogLevel");
+    }
+
     @Test
     void helpGoesToStandardOutput() {
         CommandLineRun run = CommandLineRun.of("--help");
@@ -63,6 +70,39 @@ class CommandRunnerTest {
         assertThat(run.exitCode()).isEqualTo(1);
         assertThat(run.err().lines())
                 .containsExactly("rankine: standard output cannot be written: No space left on device");
+    }
+
+    @Test
+    void lackOfMemoryComesWithItsRemedy() {
+        CommandLineRun run = CommandLineRun.into(throwing(new OutOfMemoryError("Java heap space")), "--help");
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.err().lines())
+                .singleElement()
+                .asString()
+                .startsWith("rankine: out of memory (Java heap space): lower --batch-size");
+    }
+
+    @Test
+    void aBugIsCalledOneWithoutItsStackTrace() {
+        CommandLineRun run = CommandLineRun.into(throwing(new IllegalStateException("first\nsecond")), "--help");
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.err().lines())
+                .containsExactly(
+                        "rankine: a bug in Rankine: java.lang.IllegalStateException: first; please report it with"
+                                + " what --debug shows");
+    }
+
+    private static OutputStream throwing(Throwable failure) {
+        return new OutputStream() {
+            @Override
+            public void write(int b) {
+                switch (failure) {
+                    case Error error -> throw error;
+                    case RuntimeException exception -> throw exception;
+                    default -> throw new IllegalArgumentException(failure);
+                }
+            }
+        };
     }
 
     private static OutputStream failing(String message) {
