@@ -238,7 +238,7 @@ final class FinetuneCommand implements Callable<Integer> {
             @Override
             public void completed(int step) {
                 progress.update(run.log().last().orElseThrow());
-                if (step == run.totalSteps() || interruption.requested()) {
+                if (step == run.totalSteps()) {
                     LossPicture.write(folder.lossPicture(), MetricsLog.read(folder.metrics()), terminal);
                 }
             }

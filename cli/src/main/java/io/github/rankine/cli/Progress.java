@@ -41,7 +41,6 @@ sealed interface Progress extends AutoCloseable {
 
     /** A bar on one line of the terminal. */
     final class Bar implements Progress {
-        private static final int WIDTH = 110;
         private final ProgressBar bar;
 
         private Bar(PrintStream err, int done, int total) {
@@ -51,7 +50,7 @@ sealed interface Progress extends AutoCloseable {
                     .startsFrom(done, Duration.ZERO)
                     .setStyle(ProgressBarStyle.ASCII)
                     .setUpdateIntervalMillis(200)
-                    .setConsumer(new ConsoleProgressBarConsumer(err, WIDTH))
+                    .setConsumer(new ConsoleProgressBarConsumer(err))
                     .build();
         }
 
