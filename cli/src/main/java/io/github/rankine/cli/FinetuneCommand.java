@@ -112,6 +112,7 @@ final class FinetuneCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         TrainingConfig config = training.config(dataOptions.maxLength());
+        LoraConfig fresh = lora.config();
         requireSensible(config);
         RunFolder folder = new RunFolder(output);
         if (!resume) {
@@ -128,7 +129,7 @@ final class FinetuneCommand implements Callable<Integer> {
             LoraConfig lora = this.lora
                     .initAdapter()
                     .map(initial -> storedConfig(initial, linears))
-                    .orElseGet(this.lora::config);
+                    .orElse(fresh);
             describe(base, lora, samples, config);
             LoraAdapter adapter = adapter(lora, linears, config.seed(), arena);
             try (FineTune run = resume

@@ -26,22 +26,24 @@ sealed interface Progress extends AutoCloseable {
 
     private static String figures(MetricsEntry entry) {
         return String.format(
-                        Locale.ROOT,
-                        "loss %.4f, %,.0f tokens/s, %s",
-                        entry.loss(),
-                        entry.tokensPerSecond(),
-                        Figures.bytes(entry.memoryBytes()))
-                + (entry.evalLoss().isPresent()
-                        ? String.format(
-                                Locale.ROOT,
-                                ", eval loss %.4f",
-                                entry.evalLoss().getAsDouble())
-                        : "");
+                Locale.ROOT,
+                "loss %.4f, %,.0f tokens/s, %s",
+                entry.loss(),
+                entry.tokensPerSecond(),
+                Figures.bytes(entry.memoryBytes()));
+    }
+
+    private static String evalLoss(MetricsEntry entry) {
+        return entry.evalLoss().isEmpty()
+                ? ""
+                : String.format(
+                        Locale.ROOT, ", eval loss %.4f", entry.evalLoss().getAsDouble());
     }
 
     /** A bar on one line of the terminal. */
     final class Bar implements Progress {
         private final ProgressBar bar;
+        private String evaluated = "";
 
         private Bar(PrintStream err, int done, int total) {
             bar = new ProgressBarBuilder()
@@ -56,7 +58,8 @@ sealed interface Progress extends AutoCloseable {
 
         @Override
         public void update(MetricsEntry entry) {
-            bar.setExtraMessage(" " + figures(entry));
+            evaluated = entry.evalLoss().isPresent() ? evalLoss(entry) : evaluated;
+            bar.setExtraMessage(" " + figures(entry) + evaluated);
             bar.stepTo(entry.step());
         }
 
@@ -97,7 +100,7 @@ sealed interface Progress extends AutoCloseable {
             if (due) {
                 printedAt = now;
                 long left = Math.round((double) (now - start) * 1e-9 / (step - done) * (total - step));
-                err.println("step " + step + "/" + total + ": " + figures(entry) + ", "
+                err.println("step " + step + "/" + total + ": " + figures(entry) + evalLoss(entry) + ", "
                         + (step == total ? "done" : duration(left) + " left"));
             }
         }

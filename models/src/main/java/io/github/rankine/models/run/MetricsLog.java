@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.function.Consumer;
 
 /**
  * A run's {@code metrics.jsonl}: a line for each step, appended as the step ends. While it is open the file is locked,
@@ -81,8 +82,7 @@ public final class MetricsLog implements AutoCloseable {
     }
 
     /** Hands on the entries up to {@code lastStep} and returns where they end, in bytes. */
-    private static long scan(Path file, int lastStep, java.util.function.Consumer<MetricsEntry> entries)
-            throws IOException {
+    private static long scan(Path file, int lastStep, Consumer<MetricsEntry> entries) throws IOException {
         long end = 0;
         try (InputStream in = new BufferedInputStream(Files.newInputStream(file))) {
             Optional<byte[]> line = nextLine(in);

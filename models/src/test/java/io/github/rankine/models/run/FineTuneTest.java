@@ -23,6 +23,9 @@ import java.io.UncheckedIOException;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Arrays;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Random;
 import java.util.function.UnaryOperator;
@@ -86,7 +89,7 @@ class FineTuneTest {
         run(output, false, config, new TrainingListener() {});
         List<MetricsEntry> log = MetricsLog.read(output.resolve("metrics.jsonl"));
         MetricsEntry best = log.stream()
-                .min(java.util.Comparator.comparingDouble(entry -> entry.evalLoss().getAsDouble()))
+                .min(Comparator.comparingDouble(entry -> entry.evalLoss().getAsDouble()))
                 .orElseThrow();
         assertThat(best.step()).isLessThan(STEPS);
         Path stoppedThere = temporary.resolve("stopped");
@@ -127,6 +130,42 @@ class FineTuneTest {
     }
 
     @Test
+    void aFileThatCannotBeWrittenCostsNothingSaved() throws IOException {
+        Path whole = temporary.resolve("whole");
+        run(whole, false, config(b -> b), new TrainingListener() {});
+        for (String name : List.of("adapter_model.safetensors", "README.md", "training_state.safetensors")) {
+            Path output = temporary.resolve(name);
+            // A folder in the way fails as a full disk does.
+            Path obstacle = output.resolve(name + ".tmp/in-the-way");
+            assertThatThrownBy(() -> run(output, false, config(b -> b), new TrainingListener() {
+                        @Override
+                        public void completed(int step) {
+                            if (step == 7) {
+                                create(obstacle);
+                            }
+                        }
+                    }))
+                    .isInstanceOf(RankineException.class)
+                    .hasMessageStartingWith(output.resolve(name) + ": cannot be written");
+            Files.delete(obstacle);
+            Files.delete(obstacle.getParent());
+            try (TrainingState state = TrainingState.open(output.resolve("training_state.safetensors"))) {
+                assertThat(state.step()).isEqualTo(5);
+            }
+            run(output, true, config(b -> b), new TrainingListener() {});
+            assertSameRun(output, whole);
+        }
+    }
+
+    private static void create(Path folder) {
+        try {
+            Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Test
     void aFinishedRunIsLeftAlone() {
         Path output = temporary.resolve("out");
         run(output, false, config(b -> b), new TrainingListener() {});
@@ -149,8 +188,9 @@ class FineTuneTest {
         assertThat(MetricsLog.read(output.resolve("metrics.jsonl"))).hasSize(3);
         assertThatThrownBy(() -> run(output, false, other, new TrainingListener() {}))
                 .isInstanceOf(RankineException.class)
-                .hasMessage(output + ": holds a run saved at step 3: --resume goes on with it, another --output starts a"
-                        + " new one");
+                .hasMessage(
+                        output + ": holds a run saved at step 3: --resume goes on with it, another --output starts a"
+                                + " new one");
     }
 
     @Test
@@ -159,8 +199,8 @@ class FineTuneTest {
         run(output, false, config(b -> b), stopAfter(3));
         assertRefused(output, config(b -> b.learningRate(0.5)), "the run began with learning-rate 0.01, not 0.5");
         assertRefused(output, config(b -> b.seed(1)), "the run began with seed 0, not 1");
-        assertThatThrownBy(() -> run(
-                        output, true, config(b -> b), LORA.withDropout(0.2), data(2), new TrainingListener() {}))
+        assertThatThrownBy(() ->
+                        run(output, true, config(b -> b), LORA.withDropout(0.2), data(2), new TrainingListener() {}))
                 .hasMessageContaining("the run began with dropout 0.1, not 0.2");
         assertThatThrownBy(() -> run(output, true, config(b -> b), LORA, data(3), new TrainingListener() {}))
                 .hasMessageContaining("the data is not what the run began with");
@@ -180,14 +220,11 @@ class FineTuneTest {
         run(output, false, config(b -> b), stopAfter(3));
         Path state = output.resolve("training_state.safetensors");
         byte[] whole = bytes(state);
-        Files.write(state, java.util.Arrays.copyOf(whole, whole.length / 2));
+        Files.write(state, Arrays.copyOf(whole, whole.length / 2));
         assertThatThrownBy(() -> run(output, true, config(b -> b), new TrainingListener() {}))
                 .isInstanceOf(RankineException.class)
                 .hasMessageStartingWith(state + ": damaged");
-        Files.copy(
-                output.resolve("adapter_model.safetensors"),
-                state,
-                java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+        Files.copy(output.resolve("adapter_model.safetensors"), state, StandardCopyOption.REPLACE_EXISTING);
         assertThatThrownBy(() -> run(output, true, config(b -> b), new TrainingListener() {}))
                 .isInstanceOf(RankineException.class)
                 .hasMessage(state
@@ -207,7 +244,8 @@ class FineTuneTest {
             assertThat(state.step()).isEqualTo(log.size());
             adapter.modules()
                     .values()
-                    .forEach(module -> assertThat(module.b().asTensor().toArray()).doesNotContain(Float.NaN));
+                    .forEach(module ->
+                            assertThat(module.b().asTensor().toArray()).doesNotContain(Float.NaN));
         }
     }
 
@@ -321,15 +359,7 @@ class FineTuneTest {
     private static List<MetricsEntry> steps(Path output) {
         return MetricsLog.read(output.resolve("metrics.jsonl")).stream()
                 .map(e -> new MetricsEntry(
-                        e.step(),
-                        e.epoch(),
-                        e.loss(),
-                        e.gradNorm(),
-                        e.learningRate(),
-                        e.tokens(),
-                        0,
-                        0,
-                        e.evalLoss()))
+                        e.step(), e.epoch(), e.loss(), e.gradNorm(), e.learningRate(), e.tokens(), 0, 0, e.evalLoss()))
                 .toList();
     }
 

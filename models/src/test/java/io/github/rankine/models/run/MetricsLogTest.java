@@ -31,12 +31,10 @@ class MetricsLogTest {
             assertThat(log.tokens()).isEqualTo(30);
             assertThat(log.last()).contains(entry(2, OptionalDouble.of(1.5)));
         }
-        assertThat(file)
-                .hasContent(
-                        """
-                {"step":1,"epoch":0.25,"loss":2.0,"grad_norm":0.5,"learning_rate":1.0E-4,"tokens":10,"tokens_per_second":99.5,"memory_bytes":5000000000}
-                {"step":2,"epoch":0.5,"loss":1.0,"grad_norm":0.5,"learning_rate":1.0E-4,"tokens":20,"tokens_per_second":99.5,"memory_bytes":5000000000,"eval_loss":1.5}
-                """);
+        assertThat(file).hasContent("""
+            {"step":1,"epoch":0.25,"loss":2.0,"grad_norm":0.5,"learning_rate":1.0E-4,"tokens":10,"tokens_per_second":99.5,"memory_bytes":5000000000}
+            {"step":2,"epoch":0.5,"loss":1.0,"grad_norm":0.5,"learning_rate":1.0E-4,"tokens":20,"tokens_per_second":99.5,"memory_bytes":5000000000,"eval_loss":1.5}
+            """);
         assertThat(MetricsLog.read(file))
                 .containsExactly(entry(1, OptionalDouble.empty()), entry(2, OptionalDouble.of(1.5)));
     }
@@ -61,7 +59,8 @@ class MetricsLogTest {
         String whole = Files.readString(file);
         for (int length = whole.indexOf("\n") + 1; length < whole.length(); length += 7) {
             Files.writeString(file, whole.substring(0, length));
-            int lines = (int) whole.substring(0, length).chars().filter(c -> c == '\n').count();
+            int lines = (int)
+                    whole.substring(0, length).chars().filter(c -> c == '\n').count();
             try (MetricsLog log = MetricsLog.continueAfter(file, 3)) {
                 log.append(entry(lines + 1, OptionalDouble.empty()));
             }

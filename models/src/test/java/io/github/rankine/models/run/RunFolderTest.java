@@ -17,11 +17,13 @@ class RunFolderTest {
 
     @Test
     void aMissingAndAnEmptyFolderAreNew() throws IOException {
-        assertThatCode(() -> new RunFolder(temporary.resolve("a/b")).requireNew()).doesNotThrowAnyException();
+        assertThatCode(() -> new RunFolder(temporary.resolve("a/b")).requireNew())
+                .doesNotThrowAnyException();
         assertThat(temporary.resolve("a")).doesNotExist();
         new RunFolder(temporary.resolve("a/b")).create();
         assertThat(temporary.resolve("a/b")).isEmptyDirectory();
-        assertThatCode(() -> new RunFolder(temporary.resolve("a/b")).requireNew()).doesNotThrowAnyException();
+        assertThatCode(() -> new RunFolder(temporary.resolve("a/b")).requireNew())
+                .doesNotThrowAnyException();
     }
 
     @Test
