@@ -110,8 +110,13 @@ final class Workers implements AutoCloseable {
         }
 
         void await() {
-            while (done.get() < tasks) {
-                Thread.onSpinWait();
+            for (int spins = 0; done.get() < tasks; spins++) {
+                // On a busy machine the others may not be running: let them.
+                if (spins < SPINS) {
+                    Thread.onSpinWait();
+                } else {
+                    Thread.yield();
+                }
             }
             if (failure != null) {
                 throw new IllegalStateException("a kernel task failed", failure);
