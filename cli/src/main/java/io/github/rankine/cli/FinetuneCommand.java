@@ -8,6 +8,7 @@ import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.train.MemoryPlan;
+import io.github.rankine.engine.train.NonFiniteLossException;
 import io.github.rankine.engine.train.Sample;
 import io.github.rankine.engine.train.TrainingConfig;
 import io.github.rankine.engine.train.TrainingListener;
@@ -21,6 +22,7 @@ import io.github.rankine.models.run.MetricsLog;
 import io.github.rankine.models.run.RunFolder;
 import io.github.rankine.models.run.TrainingData;
 import java.lang.foreign.Arena;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
@@ -207,7 +209,11 @@ final class FinetuneCommand implements Callable<Integer> {
         if (!run.isFinished()) {
             interruption.handle(terminal.err(), "rankine: finishing this step, then saving");
             try (Progress progress = Progress.of(terminal, run.savedStep(), run.totalSteps())) {
-                run.train(saveEvery == null ? 0 : saveEvery, listener(run, folder, progress));
+                run.train(saveEvery == null ? 0 : saveEvery, listener(run, progress));
+            } catch (NonFiniteLossException e) {
+                terminal.note(output + " holds the adapter after step " + run.savedStep()
+                        + "; begin again, in another --output, with a lower --learning-rate");
+                throw e;
             } catch (RuntimeException | Error e) {
                 if (run.savedStep() > 0) {
                     terminal.note(output + " is saved at step " + run.savedStep() + ": --resume goes on from there");
@@ -220,6 +226,9 @@ final class FinetuneCommand implements Callable<Integer> {
                     .println("rankine: stopped and saved at step " + run.savedStep() + " of " + run.totalSteps()
                             + "; to go on, repeat the command with --resume");
             return Interruption.EXIT_CODE;
+        }
+        if (!Files.exists(folder.lossPicture())) {
+            LossPicture.write(folder.lossPicture(), MetricsLog.read(folder.metrics()), terminal);
         }
         report(run);
         return ExitCode.OK;
@@ -234,14 +243,11 @@ final class FinetuneCommand implements Callable<Integer> {
                 : output + ": resuming after step " + run.savedStep() + " of " + run.totalSteps();
     }
 
-    private TrainingListener listener(FineTune run, RunFolder folder, Progress progress) {
+    private TrainingListener listener(FineTune run, Progress progress) {
         return new TrainingListener() {
             @Override
             public void completed(int step) {
                 progress.update(run.log().last().orElseThrow());
-                if (step == run.totalSteps()) {
-                    LossPicture.write(folder.lossPicture(), MetricsLog.read(folder.metrics()), terminal);
-                }
             }
 
             @Override

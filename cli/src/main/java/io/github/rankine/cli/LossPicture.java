@@ -22,7 +22,10 @@ final class LossPicture {
         byte[] png;
         try {
             png = BitmapEncoder.getBitmapBytes(chart(entries), BitmapEncoder.BitmapFormat.PNG);
-        } catch (IOException | RuntimeException | LinkageError | InternalError e) {
+        } catch (OutOfMemoryError e) {
+            throw e;
+        } catch (IOException | RuntimeException | Error e) {
+            // Java's font manager throws whatever occurs to it: InternalError, LinkageError, a plain Error.
             terminal.note("no picture of the loss (" + file + "): Java cannot draw here, are fontconfig and a font"
                     + " installed? (" + e.getMessage() + ")");
             return;

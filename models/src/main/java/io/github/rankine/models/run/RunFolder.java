@@ -85,7 +85,10 @@ public final class RunFolder {
         try {
             Files.createDirectories(path);
         } catch (IOException e) {
-            throw new RankineException(path + ": cannot be made (" + e.getMessage() + "); choose another --output", e);
+            throw new RankineException(
+                    path + ": cannot be made (" + e.getClass().getSimpleName() + ": " + e.getMessage()
+                            + "); choose another --output",
+                    e);
         }
     }
 
