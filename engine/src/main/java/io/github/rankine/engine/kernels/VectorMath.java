@@ -27,7 +27,7 @@ final class VectorMath {
     /** Added to a small number, leaves its nearest integer in the low bits: 1.5 · 2²³. */
     private static final FloatVector ROUND = constant(12582912f);
     /** Beyond these eˣ is infinite, or less than the least normal float. */
-    private static final FloatVector EXP_MAX = constant(88.72284f);
+    private static final FloatVector EXP_MAX = constant(88.72283f);
 
     private static final FloatVector EXP_MIN = constant(-87.33654f);
     /** eʳ = 1 + r + r² · P(r) for |r| ≤ ln 2 / 2. */

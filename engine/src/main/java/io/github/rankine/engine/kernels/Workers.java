@@ -43,7 +43,7 @@ final class Workers implements AutoCloseable {
         return threads.length + 1;
     }
 
-    /** Runs the task for every index below {@code tasks} and returns when all are done. */
+    /** Runs the task for every index below {@code tasks}, returns when all are done, and throws what one of them threw. */
     void run(int tasks, Task task) {
         if (tasks <= 1 || threads.length == 0) {
             for (int i = 0; i < tasks; i++) {
@@ -118,8 +118,10 @@ final class Workers implements AutoCloseable {
                     Thread.yield();
                 }
             }
-            if (failure != null) {
-                throw new IllegalStateException("a kernel task failed", failure);
+            if (failure instanceof Error error) {
+                throw error;
+            } else if (failure instanceof RuntimeException exception) {
+                throw exception;
             }
         }
     }

@@ -1,0 +1,128 @@
+package io.github.rankine.engine.kernels;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.rankine.engine.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+
+/** Sizes past the limits at which the kernels cut their work, where a wrong offset would show. */
+class VectorKernelsBlocksTest {
+    private final Arena arena = Arena.ofShared();
+    private final Random random = new Random(7);
+    private final Kernels kernels = new VectorKernels(2);
+
+    @AfterEach
+    void close() {
+        kernels.close();
+        arena.close();
+    }
+
+    private Tensor random(long rows, long cols) {
+        float[] values = new float[(int) (rows * cols)];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = 4 * random.nextFloat() - 2;
+        }
+        return Tensor.copyOf(arena, rows, cols, values);
+    }
+
+    private static double dot(Tensor a, long aRow, Tensor b, long bRow) {
+        double sum = 0;
+        for (long i = 0; i < a.cols(); i++) {
+            sum += (double) a.get(aRow, i) * b.get(bRow, i);
+        }
+        return sum;
+    }
+
+    /** 2,097,152 elements of the right-hand side are unpacked at a time: here 7,264 of 9,000 columns. */
+    @Test
+    void productsOfMoreColumnsThanAChunkHolds() {
+        int k = 288;
+        int n = 9000;
+        Tensor a = random(9, k);
+        Tensor b = random(n, k);
+        Tensor c = Tensor.allocate(arena, 9, n);
+        kernels.matmulNT(a, b.asWeight(), c, 1f, false);
+        for (int col : new int[] {0, 31, 7263, 7264, 7265, 7295, 7296, 8191, 8192, n - 1}) {
+            for (int row = 0; row < 9; row++) {
+                assertThat((double) c.get(row, col))
+                        .as("c[%d, %d]", row, col)
+                        .isCloseTo(dot(a, row, b, col), within(1e-4));
+            }
+        }
+        Tensor transposed = Tensor.allocate(arena, k, n);
+        for (int row = 0; row < n; row++) {
+            for (int col = 0; col < k; col++) {
+                transposed.set(col, row, b.get(row, col));
+            }
+        }
+        Tensor d = Tensor.allocate(arena, 9, n);
+        kernels.matmulNN(a, transposed.asWeight(), d, 1f, false);
+        assertThat(d.toArray()).isEqualTo(c.toArray());
+    }
+
+    /** So deep that a chunk holds the least that it can, one panel of columns. */
+    @Test
+    void productsOfMoreDepthThanAChunkHolds() {
+        int k = 66_000;
+        Tensor a = random(5, k);
+        Tensor b = random(33, k);
+        Tensor c = Tensor.allocate(arena, 5, 33);
+        kernels.matmulNT(a, b.asWeight(), c, 1f, false);
+        for (int row = 0; row < 5; row++) {
+            for (int col = 0; col < 33; col++) {
+                assertThat((double) c.get(row, col)).isCloseTo(dot(a, row, b, col), within(0.02));
+            }
+        }
+    }
+
+    /** Packed keys of so many sequences exist a part at a time: forward and backward equal those of each sequence alone. */
+    @Test
+    void attentionOfMoreSequencesThanArePackedAtATime() {
+        int sequences = 200;
+        int length = 33;
+        AttentionShape shape = new AttentionShape(4, 2, 32, 0.2f, 0);
+        long rows = (long) sequences * length;
+        Tensor q = random(rows, 128);
+        Tensor k = random(rows, 64);
+        Tensor v = random(rows, 64);
+        Tensor dOut = random(rows, 128);
+        int[] starts = new int[sequences + 1];
+        for (int i = 0; i <= sequences; i++) {
+            starts[i] = i * length;
+        }
+        Results all = attend(q, k, v, dOut, AttentionSpans.ofSequences(starts), shape);
+        for (int s : new int[] {0, 1, 59, 60, 61, 100, 117, 118, 119, 150, 199}) {
+            long first = starts[s];
+            Results one = attend(
+                    q.rows(first, length),
+                    k.rows(first, length),
+                    v.rows(first, length),
+                    dOut.rows(first, length),
+                    AttentionSpans.ofSequences(new int[] {0, length}),
+                    shape);
+            assertThat(all.out.rows(first, length).toArray()).isEqualTo(one.out.toArray());
+            assertThat(all.dq.rows(first, length).toArray()).isEqualTo(one.dq.toArray());
+            assertThat(all.dk.rows(first, length).toArray()).isEqualTo(one.dk.toArray());
+            assertThat(all.dv.rows(first, length).toArray()).isEqualTo(one.dv.toArray());
+        }
+    }
+
+    private record Results(Tensor out, Tensor dq, Tensor dk, Tensor dv) {}
+
+    private Results attend(Tensor q, Tensor k, Tensor v, Tensor dOut, AttentionSpans spans, AttentionShape shape) {
+        Tensor out = Tensor.allocate(arena, q.rows(), q.cols());
+        Tensor logSumExp = Tensor.allocate(arena, q.rows(), shape.heads());
+        kernels.attention(q, k, v, spans, shape, out, logSumExp);
+        Results results = new Results(
+                out,
+                Tensor.allocate(arena, q.rows(), q.cols()),
+                Tensor.allocate(arena, k.rows(), k.cols()),
+                Tensor.allocate(arena, k.rows(), k.cols()));
+        kernels.attentionBackward(q, k, v, spans, shape, out, logSumExp, dOut, results.dq, results.dk, results.dv);
+        return results;
+    }
+}
