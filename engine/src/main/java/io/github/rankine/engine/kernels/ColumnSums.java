@@ -7,7 +7,6 @@ import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 
 /** Sums over all rows, as gradients of biases and of normalisation weights are: a task owns a few columns. */
 final class ColumnSums {
@@ -72,12 +71,16 @@ final class ColumnSums {
             MemorySegment dy,
             long dyAt,
             int count) {
-        for (int i = 0; i < count; i += LANES) {
-            VectorMask<Float> mask = Elements.tail(i, count);
-            FloatVector normal = Elements.load(x, xAt + 4L * i, mask).sub(mean).mul(factor);
-            Elements.load(dy, dyAt + 4L * i, mask)
+        int i = 0;
+        for (; i <= count - LANES; i += LANES) {
+            FloatVector normal = Elements.load(x, xAt + 4L * i).sub(mean).mul(factor);
+            Elements.load(dy, dyAt + 4L * i)
                     .fma(normal, FloatVector.fromArray(SPECIES, sum, from + i))
                     .intoArray(sum, from + i);
+        }
+        for (; i < count; i++) {
+            float normal = (Elements.get(x, xAt + 4L * i) - mean) * factor;
+            sum[from + i] = Math.fma(Elements.get(dy, dyAt + 4L * i), normal, sum[from + i]);
         }
     }
 }

@@ -5,7 +5,9 @@ package io.github.rankine.engine.kernels;
  * the same for any number of threads, and can be made again in the backward pass or after a resume.
  */
 public final class Dropout {
-    private static final long GOLDEN_GAMMA = 0x9E3779B97F4A7C15L;
+    static final long GOLDEN_GAMMA = 0x9E3779B97F4A7C15L;
+    static final long MIX_1 = 0xBF58476D1CE4E5B9L;
+    static final long MIX_2 = 0x94D049BB133111EBL;
 
     private Dropout() {}
 
@@ -16,7 +18,12 @@ public final class Dropout {
 
     /** A number in [0, 1) with 24 random bits (the finaliser of SplitMix64, Steele et al. 2014). */
     public static float uniform(long seed, long index) {
-        return (mix(seed + GOLDEN_GAMMA * (index + 1)) >>> 40) * 0x1p-24f;
+        return (mix(state(seed, index)) >>> 40) * 0x1p-24f;
+    }
+
+    /** What is hashed for element {@code index}; it grows by {@link #GOLDEN_GAMMA} from one element to the next. */
+    static long state(long seed, long index) {
+        return seed + GOLDEN_GAMMA * (index + 1);
     }
 
     /** A seed for one use, made from a run's seed and what identifies the use (step, layer, …). */
@@ -29,8 +36,8 @@ public final class Dropout {
     }
 
     private static long mix(long z) {
-        z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
-        z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
+        z = (z ^ (z >>> 30)) * MIX_1;
+        z = (z ^ (z >>> 27)) * MIX_2;
         return z ^ (z >>> 31);
     }
 }

@@ -7,9 +7,11 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 
-/** Single elements, vectors and stretches of rows in native memory. Offsets are in bytes. */
+/**
+ * Single elements, vectors and stretches of rows in native memory. Offsets are in bytes. What is left of a row after its whole
+ * vectors is done by element: masked accesses to segments are not reliably compiled.
+ */
 final class Elements {
     private static final ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED;
 
@@ -27,36 +29,39 @@ final class Elements {
         return FloatVector.fromMemorySegment(SPECIES, data, offset, ByteOrder.nativeOrder());
     }
 
-    static FloatVector load(MemorySegment data, long offset, VectorMask<Float> mask) {
-        return FloatVector.fromMemorySegment(SPECIES, data, offset, ByteOrder.nativeOrder(), mask);
-    }
-
     static void store(FloatVector value, MemorySegment data, long offset) {
         value.intoMemorySegment(data, offset, ByteOrder.nativeOrder());
-    }
-
-    static void store(FloatVector value, MemorySegment data, long offset, VectorMask<Float> mask) {
-        value.intoMemorySegment(data, offset, ByteOrder.nativeOrder(), mask);
-    }
-
-    /** The lanes that are left of a row of {@code count} elements from element {@code i}. */
-    static VectorMask<Float> tail(int i, int count) {
-        return SPECIES.indexInRange(i, count);
     }
 
     /** {@code out (+)= alpha · in[from …]}. */
     static void writeRow(
             float[] in, int from, int count, MemorySegment out, long offset, float alpha, boolean accumulate) {
+        if (accumulate) {
+            addRow(in, from, count, out, offset, alpha);
+        } else {
+            setRow(in, from, count, out, offset, alpha);
+        }
+    }
+
+    private static void setRow(float[] in, int from, int count, MemorySegment out, long offset, float alpha) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            FloatVector value = FloatVector.fromArray(SPECIES, in, from + i).mul(alpha);
+            store(FloatVector.fromArray(SPECIES, in, from + i).mul(alpha), out, offset + 4L * i);
+        }
+        for (; i < count; i++) {
+            set(out, offset + 4L * i, alpha * in[from + i]);
+        }
+    }
+
+    private static void addRow(float[] in, int from, int count, MemorySegment out, long offset, float alpha) {
+        int i = 0;
+        for (; i <= count - LANES; i += LANES) {
             long at = offset + 4L * i;
-            store(accumulate ? value.add(load(out, at)) : value, out, at);
+            store(FloatVector.fromArray(SPECIES, in, from + i).mul(alpha).add(load(out, at)), out, at);
         }
         for (; i < count; i++) {
             long at = offset + 4L * i;
-            float value = alpha * in[from + i];
-            set(out, at, accumulate ? get(out, at) + value : value);
+            set(out, at, get(out, at) + alpha * in[from + i]);
         }
     }
 }

@@ -8,7 +8,6 @@ import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
 import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -114,21 +113,25 @@ final class Gemm {
         MemorySegment out = c.segment();
         for (int i = 0; i < rows; i++) {
             long offset = c.offset(row + i, col);
-            if (cols == NR) {
-                writeVector(tile, i * NR, out, offset, alpha, accumulate);
-                writeVector(tile, i * NR + LANES, out, offset + 4L * LANES, alpha, accumulate);
-            } else {
+            if (cols < NR) {
                 Elements.writeRow(tile, i * NR, cols, out, offset, alpha, accumulate);
+            } else if (accumulate) {
+                addVectors(tile, i * NR, out, offset, alpha);
+            } else {
+                setVectors(tile, i * NR, out, offset, alpha);
             }
         }
     }
 
-    private static void writeVector(
-            float[] tile, int i, MemorySegment out, long offset, float alpha, boolean accumulate) {
-        FloatVector value = FloatVector.fromArray(SPECIES, tile, i).mul(alpha);
-        if (accumulate) {
-            value = value.add(FloatVector.fromMemorySegment(SPECIES, out, offset, ByteOrder.nativeOrder()));
-        }
-        value.intoMemorySegment(out, offset, ByteOrder.nativeOrder());
+    private static void setVectors(float[] tile, int i, MemorySegment out, long offset, float alpha) {
+        Elements.store(FloatVector.fromArray(SPECIES, tile, i).mul(alpha), out, offset);
+        Elements.store(FloatVector.fromArray(SPECIES, tile, i + LANES).mul(alpha), out, offset + 4L * LANES);
+    }
+
+    private static void addVectors(float[] tile, int i, MemorySegment out, long offset, float alpha) {
+        FloatVector first = FloatVector.fromArray(SPECIES, tile, i).mul(alpha);
+        FloatVector second = FloatVector.fromArray(SPECIES, tile, i + LANES).mul(alpha);
+        Elements.store(first.add(Elements.load(out, offset)), out, offset);
+        Elements.store(second.add(Elements.load(out, offset + 4L * LANES)), out, offset + 4L * LANES);
     }
 }

@@ -7,7 +7,6 @@ import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 
 /** Layer normalisation. With {@code r} the inverse deviation and {@code h = (x − mean) · r}: {@code y = h · w + b}. */
 final class LayerNorm {
@@ -154,23 +153,35 @@ final class LayerNorm {
             boolean accumulate) {
         FloatVector sumG = FloatVector.zero(SPECIES);
         FloatVector sumGh = FloatVector.zero(SPECIES);
-        for (int i = 0; i < count; i += LANES) {
-            VectorMask<Float> mask = Elements.tail(i, count);
-            FloatVector g = Elements.load(dy, dyAt + 4L * i, mask).mul(FloatVector.fromArray(SPECIES, w, i, mask));
-            FloatVector h = Elements.load(x, xAt + 4L * i, mask).sub(mean).mul(r);
+        int i = 0;
+        for (; i <= count - LANES; i += LANES) {
+            FloatVector g = Elements.load(dy, dyAt + 4L * i).mul(FloatVector.fromArray(SPECIES, w, i));
+            FloatVector h = Elements.load(x, xAt + 4L * i).sub(mean).mul(r);
             sumG = sumG.add(g);
             sumGh = g.fma(h, sumGh);
         }
-        float meanG = VectorMath.sum(sumG) / count;
-        float meanGh = VectorMath.sum(sumGh) / count;
-        FloatVector back = FloatVector.broadcast(SPECIES, -meanGh);
-        for (int i = 0; i < count; i += LANES) {
-            VectorMask<Float> mask = Elements.tail(i, count);
-            FloatVector g = Elements.load(dy, dyAt + 4L * i, mask).mul(FloatVector.fromArray(SPECIES, w, i, mask));
-            FloatVector h = Elements.load(x, xAt + 4L * i, mask).sub(mean).mul(r);
-            FloatVector d = h.fma(back, g.sub(meanG)).mul(r);
+        float meanG = VectorMath.sum(sumG);
+        float meanGh = VectorMath.sum(sumGh);
+        for (; i < count; i++) {
+            float g = Elements.get(dy, dyAt + 4L * i) * w[i];
+            meanG += g;
+            meanGh = Math.fma(g, (Elements.get(x, xAt + 4L * i) - mean) * r, meanGh);
+        }
+        meanG /= count;
+        meanGh /= count;
+        for (i = 0; i <= count - LANES; i += LANES) {
+            FloatVector g = Elements.load(dy, dyAt + 4L * i).mul(FloatVector.fromArray(SPECIES, w, i));
+            FloatVector h = Elements.load(x, xAt + 4L * i).sub(mean).mul(r);
+            FloatVector d = g.sub(meanG).sub(h.mul(meanGh)).mul(r);
             long at = dxAt + 4L * i;
-            Elements.store(accumulate ? d.add(Elements.load(dx, at, mask)) : d, dx, at, mask);
+            Elements.store(accumulate ? d.add(Elements.load(dx, at)) : d, dx, at);
+        }
+        for (; i < count; i++) {
+            float g = Elements.get(dy, dyAt + 4L * i) * w[i];
+            float h = (Elements.get(x, xAt + 4L * i) - mean) * r;
+            float d = (g - meanG - h * meanGh) * r;
+            long at = dxAt + 4L * i;
+            Elements.set(dx, at, accumulate ? d + Elements.get(dx, at) : d);
         }
     }
 }

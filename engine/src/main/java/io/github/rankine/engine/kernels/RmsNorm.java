@@ -7,7 +7,6 @@ import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 
 /** Root mean square normalisation. With {@code r} the inverse root: {@code y = x · r · w}. */
 final class RmsNorm {
@@ -42,11 +41,12 @@ final class RmsNorm {
             s0 = a.fma(a, s0);
             s1 = b.fma(b, s1);
         }
-        for (; i < count; i += LANES) {
-            FloatVector a = Elements.load(x, at + 4L * i, Elements.tail(i, count));
-            s0 = a.fma(a, s0);
+        float sum = VectorMath.sum(s0.add(s1));
+        for (; i < count; i++) {
+            float a = Elements.get(x, at + 4L * i);
+            sum = Math.fma(a, a, sum);
         }
-        return VectorMath.sum(s0.add(s1));
+        return sum;
     }
 
     private static void scale(MemorySegment x, long xAt, float r, float[] w, MemorySegment y, long yAt, int count) {
@@ -109,12 +109,11 @@ final class RmsNorm {
             FloatVector g = Elements.load(dy, dyAt + 4L * i).mul(FloatVector.fromArray(SPECIES, w, i));
             sum = g.fma(Elements.load(x, xAt + 4L * i), sum);
         }
-        if (i < count) {
-            VectorMask<Float> tail = Elements.tail(i, count);
-            FloatVector g = Elements.load(dy, dyAt + 4L * i, tail).mul(FloatVector.fromArray(SPECIES, w, i, tail));
-            sum = g.fma(Elements.load(x, xAt + 4L * i, tail), sum);
+        float total = VectorMath.sum(sum);
+        for (; i < count; i++) {
+            total = Math.fma(Elements.get(dy, dyAt + 4L * i) * w[i], Elements.get(x, xAt + 4L * i), total);
         }
-        return VectorMath.sum(sum);
+        return total;
     }
 
     private static void gradient(

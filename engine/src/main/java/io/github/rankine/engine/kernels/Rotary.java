@@ -5,7 +5,6 @@ import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
 
 /** Rotary position embedding in the half-split layout. */
 final class Rotary {
@@ -38,15 +37,15 @@ final class Rotary {
             Elements.store(a.mul(cos).sub(b.mul(sin)), x, at + 4L * i);
             Elements.store(b.mul(cos).add(a.mul(sin)), x, at + 4L * (i + half));
         }
-        if (i < half) {
-            VectorMask<Float> tail = Elements.tail(i, half);
-            FloatVector a = Elements.load(x, at + 4L * i, tail);
-            FloatVector b = Elements.load(x, at + 4L * (i + half), tail);
-            FloatVector cos = Elements.load(table, angles + 4L * i, tail);
-            FloatVector sin =
-                    Elements.load(table, angles + 4L * (i + half), tail).mul(sign);
-            Elements.store(a.mul(cos).sub(b.mul(sin)), x, at + 4L * i, tail);
-            Elements.store(b.mul(cos).add(a.mul(sin)), x, at + 4L * (i + half), tail);
+        for (; i < half; i++) {
+            long first = at + 4L * i;
+            long second = at + 4L * (i + half);
+            float a = Elements.get(x, first);
+            float b = Elements.get(x, second);
+            float cos = Elements.get(table, angles + 4L * i);
+            float sin = Elements.get(table, angles + 4L * (i + half)) * sign;
+            Elements.set(x, first, a * cos - b * sin);
+            Elements.set(x, second, b * cos + a * sin);
         }
     }
 }
