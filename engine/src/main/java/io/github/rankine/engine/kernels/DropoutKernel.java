@@ -52,8 +52,10 @@ final class DropoutKernel {
     private static void drop(float[] x, int count, long state, long threshold, float scale) {
         for (int i = 0; i < count; i += HALF.length()) {
             LongVector z = STEPS.add(state + i * Dropout.GOLDEN_GAMMA);
-            z = z.lanewise(VectorOperators.XOR, z.lanewise(VectorOperators.LSHR, 30)).mul(Dropout.MIX_1);
-            z = z.lanewise(VectorOperators.XOR, z.lanewise(VectorOperators.LSHR, 27)).mul(Dropout.MIX_2);
+            z = z.lanewise(VectorOperators.XOR, z.lanewise(VectorOperators.LSHR, 30))
+                    .mul(Dropout.MIX_1);
+            z = z.lanewise(VectorOperators.XOR, z.lanewise(VectorOperators.LSHR, 27))
+                    .mul(Dropout.MIX_2);
             z = z.lanewise(VectorOperators.XOR, z.lanewise(VectorOperators.LSHR, 31));
             VectorMask<Float> dropped = z.lanewise(VectorOperators.LSHR, 40)
                     .compare(VectorOperators.LT, threshold)
