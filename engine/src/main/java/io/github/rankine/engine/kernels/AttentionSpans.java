@@ -4,6 +4,8 @@ package io.github.rankine.engine.kernels;
  * Which rows of the queries belong to which rows of the keys, a sequence an index. The queries are the last tokens of their sequence:
  * query {@code i} of {@code q} sits at position {@code keyCount − queryCount + i} and sees the keys up to that one.
  *
+ * <p>The sequences share no row and leave none of the queries out.
+ *
  * @param queryStart first query row of each sequence
  * @param queryCount query rows of each sequence
  * @param keyStart   first key row of each sequence

@@ -14,7 +14,9 @@ final class ModelConfigReader {
     private static final int MAX_WIDTH = 1 << 22;
     private static final int MAX_LAYERS = 1 << 12;
     private static final int MAX_HEADS = 1 << 14;
-    private static final int MAX_HEAD_DIM = 1 << 14;
+    /** What the attention kernels take; the widest heads that are in use. */
+    private static final int MAX_HEAD_DIM = 256;
+
     private static final int DEFAULT_WINDOW = 4096;
 
     private final JsonObject config;
@@ -63,6 +65,7 @@ final class ModelConfigReader {
                     config.has("head_dim") ? "head_dim" : "num_attention_heads",
                     "heads of " + headDim + " elements; rotary embeddings need an even number");
         }
+        requireHeadDim("num_attention_heads", headDim);
         int positions = config.integer("max_position_embeddings", 1, ModelConfig.MAX_POSITIONS, defaultPositions);
         return new ModelConfig(
                 family,
@@ -99,6 +102,7 @@ final class ModelConfigReader {
         if (hidden % heads != 0) {
             throw config.unexpected("n_head", "a divisor of n_embd, " + hidden);
         }
+        requireHeadDim("n_head", hidden / heads);
         return new ModelConfig(
                 Family.GPT2,
                 config.integer("vocab_size", 1, MAX_VOCAB),
@@ -122,6 +126,12 @@ final class ModelConfigReader {
                 tokenId("pad_token_id"),
                 dtype(),
                 text);
+    }
+
+    private void requireHeadDim(String field, int headDim) {
+        if (headDim > MAX_HEAD_DIM) {
+            throw config.error(field, "heads of " + headDim + " elements; Rankine takes " + MAX_HEAD_DIM + " at most");
+        }
     }
 
     /**

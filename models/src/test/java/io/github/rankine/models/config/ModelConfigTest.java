@@ -197,6 +197,8 @@ class ModelConfigTest {
                         + " of hidden_size, 64",
                 "{\"head_dim\": 15}                     | head_dim: heads of 15 elements; rotary embeddings need an"
                         + " even number",
+                "{\"hidden_size\": 4096, \"head_dim\": null} | num_attention_heads: heads of 1024 elements; Rankine"
+                        + " takes 256 at most",
                 "{\"rms_norm_eps\": -1}                 | rms_norm_eps: -1 found, expected a number from 0.0 to 1.0",
                 "{\"hidden_act\": \"relu\"}             | hidden_act: the string \"relu\" found, expected an"
                         + " activation that Rankine has",
