@@ -6,6 +6,7 @@ import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
+import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.train.MemoryPlan;
 import io.github.rankine.engine.train.NonFiniteLossException;
@@ -133,7 +134,7 @@ final class FinetuneCommand implements Callable<Integer> {
                     .map(initial -> storedConfig(initial, linears))
                     .orElse(fresh);
             describe(base, lora, samples, config);
-            LoraAdapter adapter = adapter(lora, linears, config.seed(), arena);
+            LoraAdapter adapter = adapter(lora, base.decoder(), config.seed(), arena);
             try (FineTune run = resume
                     ? FineTune.resume(base, kernels, adapter, samples, config, folder)
                     : FineTune.start(base, kernels, adapter, samples, config, folder)) {
@@ -163,13 +164,14 @@ final class FinetuneCommand implements Callable<Integer> {
         }
     }
 
-    private LoraAdapter adapter(LoraConfig config, List<LinearShape> linears, long seed, Arena arena) {
+    private LoraAdapter adapter(LoraConfig config, Decoder base, long seed, Arena arena) {
         if (lora.initAdapter().isEmpty()) {
-            return LoraAdapter.initialize(config, linears, seed, arena);
+            return LoraAdapter.initialize(config, base.linearShapes(), seed, arena);
         }
         Path folder = lora.initAdapter().get();
         try (PeftAdapter stored = PeftAdapter.open(folder)) {
-            return LoraAdapter.of(config, linears, stored.modules(), arena);
+            stored.requireBase(base);
+            return LoraAdapter.of(config, base.linearShapes(), stored.modules(), arena);
         } catch (RankineException e) {
             throw new RankineException("--init-adapter " + folder + ": " + e.getMessage(), e);
         }

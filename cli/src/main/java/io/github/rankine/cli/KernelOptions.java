@@ -8,6 +8,9 @@ import picocli.CommandLine.Spec;
 
 /** What a command that computes takes: which kernels, on how many threads. */
 final class KernelOptions {
+    /** More than any machine's processors; starting many more takes minutes and gigabytes. */
+    private static final int MAX_THREADS = 4096;
+
     @Spec(Spec.Target.MIXEE)
     private CommandSpec command;
 
@@ -26,8 +29,8 @@ final class KernelOptions {
     /** The kernels asked for, to be closed. */
     Kernels open() {
         int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
-        if (count < 1) {
-            throw Usage.wrong(command, "--threads " + count + ": must be at least 1");
+        if (count < 1 || count > MAX_THREADS) {
+            throw Usage.wrong(command, "--threads " + count + ": must be at least 1 and at most " + MAX_THREADS);
         }
         return name == null ? KernelsLookup.best(count) : KernelsLookup.named(name, count);
     }

@@ -37,7 +37,7 @@ final class LoadedModel implements AutoCloseable {
 
     private LoraAdapter read(Path folder) {
         try (PeftAdapter stored = PeftAdapter.open(folder)) {
-            return stored.load(model.decoder().linearShapes(), arena);
+            return stored.load(model.decoder(), arena);
         }
     }
 

@@ -76,7 +76,7 @@ final class MergeCommand implements Runnable {
                 Kernels kernels = this.kernels.open();
                 PeftAdapter stored = PeftAdapter.open(adapter);
                 Arena arena = Arena.ofShared()) {
-            LoraAdapter update = stored.load(base.decoder().linearShapes(), arena);
+            LoraAdapter update = stored.load(base.decoder(), arena);
             base.saveMerged(output, update, kernels, Optional.ofNullable(type));
             report(update.modules().size());
         }

@@ -38,10 +38,12 @@ class CommandRunnerTest {
     @Test
     void aValueOutOfRangeIsWrongUsage() {
         Fixture fixture = Fixture.of("llama-gqa");
-        CommandLineRun run = CommandLineRun.of(
-                "logits", "--model", fixture.model(), "--tokens", "1", "--output", "o", "--threads", 0);
-        assertThat(run.exitCode()).isEqualTo(2);
-        assertThat(run.err()).startsWith("rankine: --threads 0: must be at least 1");
+        for (int threads : new int[] {0, 100_000}) {
+            CommandLineRun run = CommandLineRun.of(
+                    "logits", "--model", fixture.model(), "--tokens", "1", "--output", "o", "--threads", threads);
+            assertThat(run.exitCode()).isEqualTo(2);
+            assertThat(run.err()).startsWith("rankine: --threads " + threads + ": must be at least 1 and at most 4096");
+        }
     }
 
     @Test

@@ -11,6 +11,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collections;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -45,6 +46,17 @@ class EvaluateCommandTest {
             assertThat(result.number("perplexity", 0, 1e9)).isEqualTo(Math.exp(loss));
             assertThat(result.integer("tokens", 0, 1000)).isEqualTo(30);
         }
+    }
+
+    @Test
+    void aSampleLongerThanTheModelTakesIsNoBug() throws IOException {
+        Path data = Files.writeString(
+                folder.resolve("long.jsonl"), "{\"input_ids\": " + Collections.nCopies(129, 5) + "}\n");
+        CommandLineRun run =
+                CommandLineRun.of("evaluate", "--model", Fixture.of("gpt2").model(), "--data", data);
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.err())
+                .endsWith("rankine: sample 0 has 129 tokens, the model takes 128: lower the maximum length\n");
     }
 
     @Test

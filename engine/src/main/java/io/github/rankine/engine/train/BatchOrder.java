@@ -26,14 +26,18 @@ final class BatchOrder {
     private final TrainingConfig config;
     private final List<int[]> sequences;
 
+    /** The configured one, or all sequences where there are fewer. */
+    private final int batchSize;
+
     BatchOrder(List<Sample> samples, TrainingConfig config) {
         this.samples = samples;
         this.config = config;
         this.sequences = config.packing() ? pack() : singles();
+        this.batchSize = Math.min(config.batchSize(), sequences.size());
     }
 
     int batchesPerEpoch() {
-        return (sequences.size() + config.batchSize() - 1) / config.batchSize();
+        return Math.ceilDiv(sequences.size(), batchSize);
     }
 
     /** The batches of an epoch in order, each as indices of samples. */
@@ -44,7 +48,7 @@ final class BatchOrder {
         }
         Random random = new Random(config.seed() * 1_000_003 + epoch);
         Collections.shuffle(order, random);
-        int span = SORTED_TOGETHER * config.batchSize();
+        int span = (int) Math.min((long) SORTED_TOGETHER * batchSize, order.size());
         for (int first = 0; first < order.size(); first += span) {
             order.subList(first, Math.min(first + span, order.size()))
                     .sort(Comparator.comparingInt(this::length).reversed());
@@ -56,8 +60,8 @@ final class BatchOrder {
 
     private List<int[]> cut(List<int[]> order) {
         List<int[]> batches = new ArrayList<>();
-        for (int first = 0; first < order.size(); first += config.batchSize()) {
-            batches.add(order.subList(first, Math.min(first + config.batchSize(), order.size())).stream()
+        for (int first = 0; first < order.size(); first += batchSize) {
+            batches.add(order.subList(first, Math.min(first + batchSize, order.size())).stream()
                     .flatMapToInt(Arrays::stream)
                     .toArray());
         }

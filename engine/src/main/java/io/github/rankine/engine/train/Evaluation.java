@@ -18,8 +18,14 @@ public record Evaluation(double loss, long tokens) {
         return Math.exp(loss);
     }
 
-    /** Evaluates {@code decoder} with its active adapters, {@code batchSize} samples at a time. */
+    /**
+     * Evaluates {@code decoder} with its active adapters, {@code batchSize} samples at a time.
+     *
+     * @throws io.github.rankine.engine.RankineException when a sample is longer than the decoder takes, or not of its
+     *     vocabulary
+     */
     public static Evaluation of(Decoder decoder, Kernels kernels, List<Sample> samples, int batchSize) {
+        SampleCheck.check(samples, decoder);
         try (LossPass pass = new LossPass(decoder, kernels)) {
             return of(pass, samples, batchSize);
         }
@@ -31,9 +37,9 @@ public record Evaluation(double loss, long tokens) {
                 .toList();
         double total = 0;
         long tokens = 0;
-        for (int first = 0; first < longestFirst.size(); first += batchSize) {
-            Batch batch =
-                    BatchOrder.batchOf(longestFirst.subList(first, Math.min(first + batchSize, longestFirst.size())));
+        int size = Math.min(batchSize, longestFirst.size());
+        for (int first = 0; first < longestFirst.size(); first += size) {
+            Batch batch = BatchOrder.batchOf(longestFirst.subList(first, Math.min(first + size, longestFirst.size())));
             if (batch.learnedTokens() > 0) {
                 total += pass.loss(batch);
                 tokens += batch.learnedTokens();

@@ -62,8 +62,17 @@ public final class Trainer implements AutoCloseable {
         trainable.forEach(parameter -> parameter.train(arena));
         optimizer = new AdamW(kernels, this.trainable, arena);
         pass = new LossPass(decoder, kernels);
-        stepsPerEpoch = (order.batchesPerEpoch() + config.gradientAccumulation() - 1) / config.gradientAccumulation();
-        totalSteps = config.steps() > 0 ? config.steps() : Math.multiplyExact(stepsPerEpoch, config.epochs());
+        stepsPerEpoch = Math.ceilDiv(order.batchesPerEpoch(), config.gradientAccumulation());
+        totalSteps = config.steps() > 0 ? config.steps() : stepsOfEpochs();
+    }
+
+    private int stepsOfEpochs() {
+        long total = (long) stepsPerEpoch * config.epochs();
+        if (total > Integer.MAX_VALUE) {
+            throw new RankineException("epochs " + config.epochs() + ": " + total + " steps, more than the "
+                    + Integer.MAX_VALUE + " that a run may have; set fewer epochs, or steps");
+        }
+        return (int) total;
     }
 
     public int totalSteps() {

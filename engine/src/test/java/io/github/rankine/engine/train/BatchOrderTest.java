@@ -32,6 +32,17 @@ class BatchOrderTest {
     }
 
     @Test
+    void aBatchMayBeLargerThanTheData() {
+        TrainingConfig config =
+                TrainingConfig.builder().batchSize(Integer.MAX_VALUE).build();
+        BatchOrder order = new BatchOrder(SAMPLES, config);
+        assertThat(order.batchesPerEpoch()).isEqualTo(1);
+        assertThat(order.epoch(0))
+                .singleElement()
+                .satisfies(batch -> assertThat(batch).hasSize(103));
+    }
+
+    @Test
     void theOrderIsAFunctionOfSeedAndEpoch() {
         BatchOrder order =
                 new BatchOrder(SAMPLES, TrainingConfig.builder().seed(5).build());

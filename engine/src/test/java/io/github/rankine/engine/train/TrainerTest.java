@@ -57,6 +57,26 @@ class TrainerTest {
     }
 
     @Test
+    void batchesAndAccumulationMayExceedTheData() {
+        StepMetrics whole = train(config().batchSize(6).steps(1).build()).getFirst();
+        StepMetrics more = train(config().batchSize(Integer.MAX_VALUE)
+                        .gradientAccumulation(Integer.MAX_VALUE)
+                        .steps(1)
+                        .build())
+                .getFirst();
+        assertThat(more.tokens()).isEqualTo(whole.tokens());
+        assertThat(more.loss()).isCloseTo(whole.loss(), within(1e-6));
+    }
+
+    @Test
+    void refusesMoreEpochsThanStepsCanBeCounted() {
+        assertThatThrownBy(() ->
+                        train(config().batchSize(1).epochs(Integer.MAX_VALUE).build()))
+                .isInstanceOf(RankineException.class)
+                .hasMessageStartingWith("epochs 2147483647: ");
+    }
+
+    @Test
     void packedSamplesDoNotSeeEachOther() {
         StepMetrics apart = train(config().batchSize(6).steps(1).build()).getFirst();
         StepMetrics packed = train(config().batchSize(6)

@@ -11,14 +11,23 @@ public enum Activation {
     /** GELU's approximation by tanh, the one of GPT-2. */
     GELU_TANH;
 
-    static Activation read(JsonObject config, String field, String absent) {
-        return switch (config.string(field, absent)) {
+    /** That of the gated blocks of Llama and what descends from it. */
+    static Activation readGated(JsonObject config) {
+        return switch (config.string("hidden_act", "silu")) {
             case "silu", "swish" -> SILU;
+            default -> throw config.unexpected("hidden_act", "silu, the one that Rankine has for this family");
+        };
+    }
+
+    /** That of GPT-2's blocks. */
+    static Activation readPlain(JsonObject config) {
+        return switch (config.string("activation_function", "gelu_new")) {
             case "gelu" -> GELU;
             case "gelu_new", "gelu_pytorch_tanh" -> GELU_TANH;
             default ->
                 throw config.unexpected(
-                        field, "an activation that Rankine has: silu, gelu, gelu_new or gelu_pytorch_tanh");
+                        "activation_function",
+                        "gelu, gelu_new or gelu_pytorch_tanh, those that Rankine has for this family");
         };
     }
 }

@@ -1,5 +1,6 @@
 package io.github.rankine.models.family;
 
+import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.nn.Decoder;
@@ -48,6 +49,7 @@ public final class CausalLanguageModel implements AutoCloseable {
         ModelConfig config = ModelConfig.read(folder);
         Checkpoint checkpoint = Checkpoint.open(folder);
         try {
+            refuseTwoHeads(config, checkpoint, folder);
             return new CausalLanguageModel(
                     config,
                     WeightSource.of(checkpoint, TensorNames.of(checkpoint, DecoderAssembler.prefix(config))),
@@ -55,6 +57,21 @@ public final class CausalLanguageModel implements AutoCloseable {
         } catch (RuntimeException e) {
             checkpoint.close();
             throw e;
+        }
+    }
+
+    /** Some would take the head that is there and some the embedding, as config.json says. */
+    private static void refuseTwoHeads(ModelConfig config, Checkpoint checkpoint, Path folder) {
+        String head = HEAD + ".weight";
+        if (!config.tieWordEmbeddings() || !checkpoint.has(head)) {
+            return;
+        }
+        String embedding =
+                TensorNames.of(checkpoint, DecoderAssembler.prefix(config)).stored(DecoderAssembler.embedding(config));
+        if (checkpoint.bytes(head).mismatch(checkpoint.bytes(embedding)) >= 0) {
+            throw new RankineException(
+                    folder.resolve(ModelConfig.FILE) + ": tie_word_embeddings: true, but the" + " checkpoint holds a "
+                            + head + " other than its embedding; set it to false, or remove that tensor");
         }
     }
 

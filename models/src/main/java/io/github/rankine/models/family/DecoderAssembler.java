@@ -35,6 +35,15 @@ final class DecoderAssembler {
         };
     }
 
+    /** The name of the input embedding. */
+    static String embedding(ModelConfig config) {
+        return prefix(config)
+                + switch (config.family()) {
+                    case LLAMA, MISTRAL, QWEN2 -> "embed_tokens.weight";
+                    case GPT2 -> "wte.weight";
+                };
+    }
+
     Decoder assemble() {
         return switch (config.family()) {
             case LLAMA, MISTRAL, QWEN2 -> llama();
@@ -45,7 +54,7 @@ final class DecoderAssembler {
     /** Llama (Touvron et al. 2023) and what descends from it. */
     private Decoder llama() {
         RotaryTable rotary = new RotaryTable(frequencies(config.rope().orElseThrow(), config.headDim()));
-        Parameter embedding = matrix("model.embed_tokens.weight", config.vocabSize(), config.hiddenSize());
+        Parameter embedding = matrix(embedding(config), config.vocabSize(), config.hiddenSize());
         int hidden = config.hiddenSize();
         int queries = config.heads() * config.headDim();
         int keys = config.kvHeads() * config.headDim();
@@ -77,7 +86,7 @@ final class DecoderAssembler {
     /** GPT-2 (Radford et al. 2019). */
     private Decoder gpt2() {
         int hidden = config.hiddenSize();
-        Parameter embedding = matrix("transformer.wte.weight", config.vocabSize(), hidden);
+        Parameter embedding = matrix(embedding(config), config.vocabSize(), hidden);
         Parameter positions = matrix("transformer.wpe.weight", config.maxPositions(), hidden);
         List<DecoderBlock> blocks = new ArrayList<>();
         for (int layer = 0; layer < config.layers(); layer++) {

@@ -1,9 +1,10 @@
 package io.github.rankine.models.peft;
 
 import io.github.rankine.engine.RankineException;
-import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraWeights;
+import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.nn.Linear;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.files.AtomicFile;
@@ -11,6 +12,7 @@ import io.github.rankine.models.safetensors.SafetensorsFile;
 import io.github.rankine.models.safetensors.SafetensorsWriter;
 import io.github.rankine.models.safetensors.TensorInfo;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,6 +34,10 @@ public final class PeftAdapter implements AutoCloseable {
     private static final String PREFIX = "base_model.model.";
     private static final Pattern TENSOR =
             Pattern.compile("base_model\\.model\\.(?<module>.+)\\.lora_(?<matrix>[AB])\\.weight");
+
+    /** A layer's own weight, which PEFT saves beside the matrices when the output head is a target. */
+    private static final Pattern BASE_LAYER =
+            Pattern.compile("base_model\\.model\\.(?<module>.+)\\.base_layer\\.weight");
 
     private final PeftConfig config;
     private final SafetensorsFile file;
@@ -78,6 +84,10 @@ public final class PeftAdapter implements AutoCloseable {
     private static Map<String, LoraWeights> modules(PeftConfig config, SafetensorsFile file) {
         Map<String, LoraWeights> modules = new LinkedHashMap<>();
         for (TensorInfo tensor : file.tensors()) {
+            Matcher baseLayer = BASE_LAYER.matcher(tensor.name());
+            if (baseLayer.matches() && file.has(name(baseLayer.group("module"), "A"))) {
+                continue;
+            }
             Matcher matcher = TENSOR.matcher(tensor.name());
             if (!matcher.matches()) {
                 throw new RankineException(file.path() + ": tensor '" + tensor.name() + "': " + kind(tensor.name())
@@ -162,15 +172,49 @@ public final class PeftAdapter implements AutoCloseable {
     /**
      * The adapter over a base, its matrices copied to {@code arena}, so that this folder may be closed.
      *
-     * @param linears the base's linear layers
      * @throws RankineException when it was made for another base: the first tensor that does not fit, by name
      */
-    public LoraAdapter load(List<LinearShape> linears, Arena arena) {
+    public LoraAdapter load(Decoder base, Arena arena) {
+        requireBase(base);
         try {
-            return LoraAdapter.of(config.lora(), linears, modules, arena);
+            return LoraAdapter.of(config.lora(), base.linearShapes(), modules, arena);
         } catch (RankineException e) {
             throw new RankineException(file.path() + ": " + e.getMessage(), e);
         }
+    }
+
+    /**
+     * Checks that the base's weights, where the adapter brings any of them along, are those that the adapter was trained
+     * over.
+     *
+     * @throws RankineException that names the first one that differs
+     */
+    public void requireBase(Decoder base) {
+        for (Linear linear : base.linears()) {
+            String name = PREFIX + linear.name() + ".base_layer.weight";
+            if (file.has(name) && !isRounding(file.weight(name), linear.weight().value())) {
+                throw new RankineException(file.path() + ": tensor '" + name + "': not the base's "
+                        + linear.weight().name() + "; name the model that the adapter was trained over");
+            }
+        }
+    }
+
+    /** Whether {@code saved} is {@code weight}, rounded to its own type if that is the coarser one. */
+    private static boolean isRounding(Weight saved, Weight weight) {
+        if (saved.rows() != weight.rows() || saved.cols() != weight.cols()) {
+            return false;
+        }
+        DType type = saved.type();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment rounded = arena.allocate(Float.BYTES);
+            for (long i = 0; i < saved.size(); i++) {
+                type.write(rounded, 0, weight.type().read(weight.data(), i));
+                if (type.read(rounded, 0) != type.read(saved.data(), i)) {
+                    return false;
+                }
+            }
+        }
+        return true;
     }
 
     /** Number of elements of all matrices. */

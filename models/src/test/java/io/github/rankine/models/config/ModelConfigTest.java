@@ -200,8 +200,8 @@ class ModelConfigTest {
                 "{\"hidden_size\": 4096, \"head_dim\": null} | num_attention_heads: heads of 1024 elements; Rankine"
                         + " takes 256 at most",
                 "{\"rms_norm_eps\": -1}                 | rms_norm_eps: -1 found, expected a number from 0.0 to 1.0",
-                "{\"hidden_act\": \"relu\"}             | hidden_act: the string \"relu\" found, expected an"
-                        + " activation that Rankine has",
+                "{\"hidden_act\": \"relu\"}             | hidden_act: the string \"relu\" found, expected" + " silu",
+                "{\"hidden_act\": \"gelu\"}             | hidden_act: the string \"gelu\" found, expected silu",
                 "{\"tie_word_embeddings\": 1}           | tie_word_embeddings: 1 found, expected true or false",
                 "{\"rope_parameters\": 1}               | rope_parameters: 1 found, expected an object",
                 "{\"rope_parameters\": {\"rope_type\": \"yarn\"}} | rope_parameters.rope_type: the string \"yarn\""
@@ -231,6 +231,8 @@ class ModelConfigTest {
             value = {
                 "gpt2       | {\"n_head\": 5} | n_head: 5 found, expected a divisor of n_embd, 64",
                 "gpt2       | {\"n_embd\": \"-\"} | no field n_embd",
+                "gpt2       | {\"activation_function\": \"silu\"} | activation_function: the string \"silu\" found,"
+                        + " expected gelu, gelu_new or gelu_pytorch_tanh",
                 "gpt2       | {\"scale_attn_by_inverse_layer_idx\": true} | scale_attn_by_inverse_layer_idx: true"
                         + " found, expected false",
                 "qwen2-bias | {\"layer_types\": [\"full_attention\"]} | layer_types: 1 entries, expected one for each"

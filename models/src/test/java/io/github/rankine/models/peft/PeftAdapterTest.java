@@ -11,6 +11,7 @@ import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.Fixtures;
+import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.safetensors.RawSafetensors;
 import io.github.rankine.models.safetensors.SafetensorsFile;
 import io.github.rankine.models.safetensors.SafetensorsWriter;
@@ -109,6 +110,50 @@ class PeftAdapterTest {
                 Weight written = file.weight("base_model.model.m.q.lora_A.weight");
                 assertThat(written.type()).isEqualTo(DType.F32);
                 assertThat(written.get(0, 1)).isEqualTo(-3);
+            }
+        }
+    }
+
+    /** As PEFT does when the output head is a target. */
+    private static void writeWithBaseLayer(Path folder, Weight baseLayer, DType type) {
+        try (Arena arena = Arena.ofConfined()) {
+            Weight a = Tensor.allocate(arena, 1, baseLayer.cols()).asWeight();
+            Weight b = Tensor.allocate(arena, baseLayer.rows(), 1).asWeight();
+            PeftConfig config = new PeftConfig(
+                    LoraConfig.of(1, 2, new ModuleSelector.Suffixes(List.of("lm_head"))), Optional.empty(), false);
+            PeftAdapter.write(folder, config, Map.of("lm_head", new LoraWeights(a, b)), CARD);
+            SafetensorsWriter.write(
+                    folder.resolve(PeftAdapter.WEIGHTS),
+                    Map.of(),
+                    List.of(
+                            Entry.of("base_model.model.lm_head.base_layer.weight", baseLayer, type),
+                            Entry.of("base_model.model.lm_head.lora_A.weight", a, DType.F32),
+                            Entry.of("base_model.model.lm_head.lora_B.weight", b, DType.F32)));
+        }
+    }
+
+    @Test
+    void takesTheHeadsOwnWeightThatPeftSavesWhereItIsTheBases() {
+        try (Arena arena = Arena.ofConfined();
+                CausalLanguageModel model = CausalLanguageModel.open(
+                        Fixtures.folder("llama-untied-llama3rope").resolve("model"))) {
+            Weight head = model.decoder().linears().getLast().weight().value();
+            for (DType type : List.of(DType.F32, DType.BF16)) {
+                writeWithBaseLayer(folder, head, type);
+                try (PeftAdapter adapter = PeftAdapter.open(folder)) {
+                    assertThat(adapter.modules()).containsOnlyKeys("lm_head");
+                    assertThat(adapter.load(model.decoder(), arena).modules()).containsOnlyKeys("lm_head");
+                }
+            }
+            Tensor other = head.toTensor(arena);
+            DType.F32.write(other.segment(), other.size() - 1, 7);
+            writeWithBaseLayer(folder, other.asWeight(), DType.F32);
+            try (PeftAdapter adapter = PeftAdapter.open(folder)) {
+                assertThatThrownBy(() -> adapter.load(model.decoder(), arena))
+                        .isInstanceOf(RankineException.class)
+                        .hasMessage(folder.resolve(PeftAdapter.WEIGHTS)
+                                + ": tensor 'base_model.model.lm_head.base_layer.weight': not the base's"
+                                + " lm_head.weight; name the model that the adapter was trained over");
             }
         }
     }
