@@ -42,7 +42,8 @@ import picocli.CommandLine.Spec;
         description = {
             "Trains a LoRA adapter for a model on a file of examples.",
             "The output folder gets the adapter in PEFT's format (the last one; the best by --eval-data in best/),"
-                    + " metrics.jsonl, loss.png and the state that --resume goes on from."
+                    + " metrics.jsonl, loss.png and the state that --resume goes on from.",
+            "Ctrl-C finishes the step, saves and exits with 130."
         })
 final class FinetuneCommand implements Callable<Integer> {
     private final Terminal terminal;
@@ -125,6 +126,9 @@ final class FinetuneCommand implements Callable<Integer> {
                 Arena arena = Arena.ofShared();
                 Kernels kernels = kernelOptions.open()) {
             List<LinearShape> linears = base.decoder().linearShapes();
+            if (this.lora.initAdapter().isEmpty()) {
+                LoraAdapter.requireTargets(fresh, linears);
+            }
             TrainingData samples = new TrainingData(
                     data.getFileName().toString(),
                     read(data, base),

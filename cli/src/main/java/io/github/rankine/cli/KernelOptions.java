@@ -32,6 +32,9 @@ final class KernelOptions {
         if (count < 1 || count > MAX_THREADS) {
             throw Usage.wrong(command, "--threads " + count + ": must be at least 1 and at most " + MAX_THREADS);
         }
+        if (name != null && !KernelsLookup.names().contains(name)) {
+            throw Usage.wrong(command, "--kernels " + name + ": there are " + String.join(", ", KernelsLookup.names()));
+        }
         return name == null ? KernelsLookup.best(count) : KernelsLookup.named(name, count);
     }
 }

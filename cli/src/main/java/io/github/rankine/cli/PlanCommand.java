@@ -110,7 +110,11 @@ final class PlanCommand implements Runnable {
         return lora.initAdapter()
                 .map(folder -> PeftConfig.read(folder.resolve(PeftConfig.FILE)).lora())
                 .map(stored -> lora.config(stored, linears))
-                .orElseGet(lora::config);
+                .orElseGet(() -> {
+                    LoraConfig fresh = lora.config();
+                    LoraAdapter.requireTargets(fresh, linears);
+                    return fresh;
+                });
     }
 
     private int length(TrainingConfig run, Decoder decoder) {

@@ -56,7 +56,8 @@ class EvaluateCommandTest {
                 CommandLineRun.of("evaluate", "--model", Fixture.of("gpt2").model(), "--data", data);
         assertThat(run.exitCode()).isEqualTo(1);
         assertThat(run.err())
-                .endsWith("rankine: sample 0 has 129 tokens, the model takes 128: lower the maximum length\n");
+                .endsWith("rankine: sample 0 has 129 tokens, the model takes 128 at most: lower the maximum length"
+                        + " (--max-length)\n");
     }
 
     @Test

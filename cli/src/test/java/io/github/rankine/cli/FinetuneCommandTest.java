@@ -248,11 +248,14 @@ class FinetuneCommandTest {
                 "--save-every=0        | 2 | --save-every 0: must be at least 1",
                 "--steps=0             | 2 | --steps 0: must be at least 1",
                 "--max-length=1        | 2 | at least 2 tokens",
-                "--target-modules=c_attn | 1 | target modules match nothing in this model; its linear layers are"
+                "--target-modules=c_attn | 1 | target module 'c_attn' is not in this model; its linear layers are"
+                        + " q_proj",
+                "--target-modules=q_proj,nope | 1 | target module 'nope' is not in this model; its linear layers are",
+                "--target-modules=nope.* | 1 | target modules match nothing in this model; its linear layers are"
                         + " q_proj",
                 "--target-modules=q_(  | 2 | is not a regular expression",
                 "--rank=1000           | 1 | rank 1000 is larger than every matrix it would adapt",
-                "--kernels=fast        | 1 | no such kernels",
+                "--kernels=fast        | 2 | --kernels fast: there are vector, reference",
                 "--data=nowhere.jsonl  | 1 | nowhere.jsonl: no such file",
                 "--model=nowhere       | 1 | nowhere",
                 "--init-adapter=nowhere | 1 | nowhere: no such folder",

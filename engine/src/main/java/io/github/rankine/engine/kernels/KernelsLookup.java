@@ -43,8 +43,12 @@ public final class KernelsLookup {
                 return provider.create(threads);
             }
         }
-        throw new RankineException("--kernels " + name + ": no such kernels; there are "
-                + providers().stream().map(KernelsProvider::name).collect(Collectors.joining(", ")));
+        throw new RankineException("--kernels " + name + ": no such kernels; there are " + String.join(", ", names()));
+    }
+
+    /** The names that {@link #named} knows. */
+    public static List<String> names() {
+        return providers().stream().map(KernelsProvider::name).toList();
     }
 
     private static List<KernelsProvider> providers() {

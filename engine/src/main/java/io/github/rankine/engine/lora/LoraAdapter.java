@@ -121,17 +121,39 @@ public final class LoraAdapter {
                 .filter(linear -> config.targets(linear.name(), linear.head()))
                 .toList();
         if (targets.isEmpty()) {
-            throw new RankineException("target modules match nothing in this model; its linear layers are "
-                    + linears.stream()
-                            .map(linear -> linear.name().replaceFirst(".*\\.", ""))
-                            .distinct()
-                            .collect(Collectors.joining(", ")));
+            throw new RankineException(
+                    "target modules match nothing in this model; its linear layers are " + endings(linears));
         }
         if (oversized(config, targets).size() == targets.size()) {
             throw new RankineException("rank " + config.rank(targets.getFirst().name())
                     + " is larger than every matrix it would adapt: choose a smaller rank");
         }
         return targets;
+    }
+
+    /**
+     * Refuses target modules that are named and are nowhere in the model: where others match, a misspelt one would
+     * otherwise go unnoticed.
+     *
+     * @throws RankineException naming the first such name and those there are
+     */
+    public static void requireTargets(LoraConfig config, List<LinearShape> linears) {
+        if (config.targetModules() instanceof ModuleSelector.Suffixes suffixes) {
+            for (String name : suffixes.names()) {
+                ModuleSelector one = new ModuleSelector.Suffixes(List.of(name));
+                if (linears.stream().noneMatch(linear -> one.selects(linear.name(), linear.head()))) {
+                    throw new RankineException("target module '" + name
+                            + "' is not in this model; its linear layers are " + endings(linears));
+                }
+            }
+        }
+    }
+
+    private static String endings(List<LinearShape> linears) {
+        return linears.stream()
+                .map(linear -> linear.name().replaceFirst(".*\\.", ""))
+                .distinct()
+                .collect(Collectors.joining(", "));
     }
 
     /** Names of the targeted layers of which a side is smaller than the rank: more rank cannot help there. */

@@ -16,7 +16,7 @@ final class SampleCheck {
             }
             if (decoder.hasLearnedPositions() && sample.length() > decoder.maxPositions()) {
                 throw new RankineException("sample " + i + " has " + sample.length() + " tokens, the model takes "
-                        + decoder.maxPositions() + ": lower the maximum length");
+                        + decoder.maxPositions() + " at most: lower the maximum length (--max-length)");
             }
             checkIds(i, sample.inputIds(), decoder.vocabularySize(), false);
             checkIds(i, sample.labels(), decoder.vocabularySize(), true);

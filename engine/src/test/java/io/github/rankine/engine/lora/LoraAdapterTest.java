@@ -48,6 +48,15 @@ class LoraAdapterTest {
     }
 
     @Test
+    void aMisspeltNameIsToldEvenWhereOthersMatch() {
+        LoraAdapter.requireTargets(suffixes("q_proj", "lm_head"), LINEARS);
+        assertThatThrownBy(() -> LoraAdapter.requireTargets(suffixes("q_proj", "nope"), LINEARS))
+                .isInstanceOf(RankineException.class)
+                .hasMessageContaining("'nope'")
+                .hasMessageContaining("q_proj, down_proj, lm_head");
+    }
+
+    @Test
     void anExpressionMatchesTheWholeName() {
         assertThat(modules(LoraConfig.of(4, 8, ModuleSelector.Expression.of(".*\\.1\\..*_proj"))))
                 .containsExactly("model.layers.1.self_attn.q_proj", "model.layers.1.mlp.down_proj");

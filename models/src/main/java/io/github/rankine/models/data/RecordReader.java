@@ -26,7 +26,8 @@ final class RecordReader {
 
     static void read(Path file, Consumer consumer) {
         if (!Files.exists(file)) {
-            throw new RankineException(file + ": no such file");
+            throw new RankineException(
+                    file + ": no such file; expected a file of examples, JSON Lines or a JSON array");
         }
         if (!Files.isRegularFile(file)) {
             throw new RankineException(file + ": not a file; expected JSON Lines or a JSON array of records");
@@ -77,7 +78,7 @@ final class RecordReader {
             throw new RankineException(
                     place + ": not valid JSON at column "
                             + (e.getLocation() == null ? 1 : e.getLocation().getColumnNr()) + ": "
-                            + e.getOriginalMessage()
+                            + Json.problem(e)
                             + "; expected one record {...} a line, or the whole file one JSON array",
                     e);
         }

@@ -11,11 +11,14 @@ import io.github.rankine.models.files.AtomicFile;
 import io.github.rankine.models.safetensors.Checkpoint;
 import io.github.rankine.models.safetensors.SafetensorsWriter;
 import io.github.rankine.models.safetensors.StoredType;
+import io.github.rankine.models.safetensors.TensorInfo;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A model: its configuration, its decoder, and the checkpoint that the decoder's weights are mapped from, if they are.
@@ -27,6 +30,8 @@ import java.util.Optional;
  * }</pre>
  */
 public final class CausalLanguageModel implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(CausalLanguageModel.class);
+
     /** Module name of the output head. */
     public static final String HEAD = "lm_head";
 
@@ -50,6 +55,7 @@ public final class CausalLanguageModel implements AutoCloseable {
         Checkpoint checkpoint = Checkpoint.open(folder);
         try {
             refuseTwoHeads(config, checkpoint, folder);
+            warnOfMoreLayers(config, checkpoint, folder);
             return new CausalLanguageModel(
                     config,
                     WeightSource.of(checkpoint, TensorNames.of(checkpoint, DecoderAssembler.prefix(config))),
@@ -58,6 +64,19 @@ public final class CausalLanguageModel implements AutoCloseable {
             checkpoint.close();
             throw e;
         }
+    }
+
+    private static void warnOfMoreLayers(ModelConfig config, Checkpoint checkpoint, Path folder) {
+        String next = "." + config.layers() + ".";
+        checkpoint.tensors().stream()
+                .map(TensorInfo::name)
+                .filter(name -> name.contains(next))
+                .findFirst()
+                .ifPresent(name -> LOG.warn(
+                        "{}: {} layers by config.json, but the checkpoint holds {}: what is beyond is not used",
+                        folder,
+                        config.layers(),
+                        name));
     }
 
     /** Some would take the head that is there and some the embedding, as config.json says. */

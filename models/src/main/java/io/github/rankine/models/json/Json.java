@@ -69,7 +69,7 @@ public final class Json {
     public static String readText(Path file) {
         try {
             if (!Files.exists(file)) {
-                throw new RankineException(file + ": no such file");
+                throw new RankineException(file + ": no such file; check the path");
             }
             if (!Files.isRegularFile(file)) {
                 throw new RankineException(file + ": not a file");
@@ -123,12 +123,21 @@ public final class Json {
     }
 
     /** The one line for what Jackson objects to. */
+    /** What Jackson complains of, without its own options and places. */
+    public static String problem(JsonProcessingException e) {
+        String first = e.getOriginalMessage().lines().findFirst().orElse("malformed");
+        return first.replaceAll(" ?\\(start marker at.*", "")
+                .replaceAll(" ?\\[Source: .*", "")
+                .replaceAll(",? (from|see|as) `Stream[^`]*`", "")
+                .replaceAll(" ?\\(`Stream[^)]*\\)?", "");
+    }
+
     public static RankineException malformed(String source, JsonProcessingException e) {
         String place = e.getLocation() == null
                 ? ""
                 : " at line " + e.getLocation().getLineNr() + ", column "
                         + e.getLocation().getColumnNr();
-        String problem = e.getOriginalMessage().lines().findFirst().orElse("malformed");
+        String problem = problem(e);
         return new RankineException(source + ": not valid JSON" + place + ": " + problem + "; " + CUT_SHORT, e);
     }
 

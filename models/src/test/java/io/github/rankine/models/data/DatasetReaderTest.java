@@ -340,7 +340,7 @@ class DatasetReaderTest {
     void saysWhatIsMissing() {
         assertThatThrownBy(() -> DatasetReader.read(folder.resolve("none"), OPTIONS, Optional.empty(), CHATML))
                 .isInstanceOf(RankineException.class)
-                .hasMessageEndingWith("none: no such file");
+                .hasMessageContaining("none: no such file; expected a file of examples");
         assertThatThrownBy(() -> DatasetReader.read(folder, OPTIONS, Optional.empty(), CHATML))
                 .hasMessageEndingWith(": not a file; expected JSON Lines or a JSON array of records");
         assertThatThrownBy(() ->

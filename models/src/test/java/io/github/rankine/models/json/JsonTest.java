@@ -103,7 +103,7 @@ class JsonTest {
     @Test
     void refusesFilesThatCannotBeRead() throws IOException {
         assertThatThrownBy(() -> Json.readObject(folder.resolve("none.json")))
-                .hasMessageEndingWith("none.json: no such file");
+                .hasMessageEndingWith("none.json: no such file; check the path");
         assertThatThrownBy(() -> Json.readObject(folder)).hasMessageEndingWith(": not a file");
         Path latin = Files.write(folder.resolve("latin.json"), new byte[] {'"', (byte) 0xE9, '"'});
         assertThatThrownBy(() -> Json.readObject(latin)).hasMessageContaining("latin.json: not UTF-8");
