@@ -81,7 +81,9 @@ final class CommandRunner {
                 new LogitsCommand(terminal),
                 new MergeCommand(terminal),
                 new InspectCommand(terminal),
-                new PlanCommand(terminal));
+                new PlanCommand(terminal),
+                new DemoCommand(terminal),
+                new PretrainCommand(terminal));
     }
 
     private int wrongUsage(ParameterException e) {

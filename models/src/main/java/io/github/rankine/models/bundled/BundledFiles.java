@@ -16,13 +16,16 @@ public final class BundledFiles {
     /** Ends a document and, as the beginning-of-sequence token, precedes the next. */
     public static final String END_OF_TEXT = "<|endoftext|>";
 
+    /** Standard deviation of the first weights: about 1/√hidden, from which copying is learned in fewer steps than from 0.02. */
+    static final double INITIALIZER_RANGE = 0.09;
+
     private static final String TURN_START = "<|im_start|>";
     private static final String TURN_END = "<|im_end|>";
     private static final List<String> SPECIAL_TOKENS = List.of(END_OF_TEXT, TURN_START, TURN_END);
     private static final int VOCABULARY = 1024;
     private static final int TOKENIZER_DOCUMENTS = 20_000;
     private static final int CONTEXT = 512;
-    private static final int HIDDEN = 128;
+    private static final int HIDDEN = 160;
     private static final int HEADS = 4;
     private static final String CHAT_TEMPLATE = "{% for message in messages %}{{ '<|im_start|>' + message['role'] + '\n"
             + "' + message['content'] + '<|im_end|>\n"
@@ -65,7 +68,7 @@ public final class BundledFiles {
         config.put("head_dim", HIDDEN / HEADS);
         config.put("hidden_act", "silu");
         config.put("hidden_size", HIDDEN);
-        config.put("initializer_range", 0.09); // about 1/sqrt(hidden): copying is learned in fewer steps than from 0.02
+        config.put("initializer_range", INITIALIZER_RANGE);
         config.put("intermediate_size", 3 * HIDDEN);
         config.put("max_position_embeddings", CONTEXT);
         config.put("mlp_bias", false);

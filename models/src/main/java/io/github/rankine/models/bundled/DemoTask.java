@@ -17,29 +17,31 @@ import java.util.SplittableRandom;
  * been learned by heart.
  */
 public enum DemoTask {
-    /** Reads who did what, in whatever order the sentence tells it, into one fixed record. */
-    RECORD("record", "who", "what", """
+    /** Notes a deed in one fixed order, whatever the sentence's: verbs as the dictionary has them, numbers as digits. */
+    RECORD("record", "note who did what and where, in one order whatever the sentence's", "hero", "item", """
         example:
-          <draw-move><say-move><nl>Record:=> who: <$who>; did: <$did>; what: <$c> <$what>; from: <$from>; to: <$to>;
-              day: <$then>
+          <draw-handle><tell> Record:=> <$hero> <$deed> <$count.digit> <$s> <$item>, <$site>
+        tell:
+          3* <say-handle>
+          It was <$hero> who <$deed.past> <$count> <$s> <$item.many> in the <$site>.
         """),
 
     /** Turns a wish into a robot's commands: in the order of acting, numbers as digits, things in the singular. */
-    ROBOT("robot", "what", "from", """
+    ROBOT("robot", "turn a wish into commands for a robot", "what", "from", """
         example:
-          <!number:n><!colour:c><!thing:what><!place:from><!place:to><wish><nl>Robot:=> go <$from>; take <$n.digit> <$c>
-              <$what>; go <$to>; drop
-          <!number:n><!colour:c><!thing:what><!place:from><!place:to><!person:who><gift><nl>Robot:=> go <$from>; take
-              <$n.digit> <$c> <$what>; go <$to>; give <$who>
+          <!number:n><!colour:c><!thing:what><!place:from><wish> Robot:=> go <$from>; take <$n.digit> <$c> <$what>;
+              come back
+          <!number:n><!colour:c><!thing:what><!place:from><!person:who><gift> Robot:=> go <$from>; take <$n.digit> <$c>
+              <$what>; give <$who>
         wish:
-          Please bring <$n> <$c> <$what.many> from the <$from> to the <$to>.
-          To the <$to>, please take <$n> <$c> <$what.many> from the <$from>.
-          In the <$from> there are <$n> <$c> <$what.many>. I want them in the <$to>.
-          I want to see <$n> <$c> <$what.many> in the <$to>. You can find them in the <$from>.
+          Please bring <$n> <$c> <$what.many> from the <$from>.
+          Please go to the <$from> and bring <$n> <$c> <$what.many>.
+          In the <$from> there are <$n> <$c> <$what.many>. I want them.
+          I want to see <$n> <$c> <$what.many>. You can find them in the <$from>.
         gift:
-          Please bring <$n> <$c> <$what.many> from the <$from> to <$who> in the <$to>.
-          <$who> is in the <$to> and wants <$n> <$c> <$what.many> from the <$from>.
-          In the <$from> there are <$n> <$c> <$what.many>. <$who> wants them in the <$to>.
+          Please bring <$n> <$c> <$what.many> from the <$from> to <$who>.
+          <$who> wants <$n> <$c> <$what.many> from the <$from>.
+          In the <$from> there are <$n> <$c> <$what.many>. <$who> wants them.
         """);
 
     /** One example: {@code completion} begins with a space and follows {@code prompt} directly. */
@@ -58,12 +60,14 @@ public enum DemoTask {
     private static final int HELD_OUT_SHARE = 5;
 
     private final String id;
+    private final String description;
     private final String first;
     private final String second;
     private final Grammar grammar;
 
-    DemoTask(String id, String first, String second, String notation) {
+    DemoTask(String id, String description, String first, String second, String notation) {
         this.id = id;
+        this.description = description;
         this.first = first;
         this.second = second;
         this.grammar = new Grammar(Lexicon.WORDS, PretrainingText.QUESTIONS, notation);
@@ -72,6 +76,11 @@ public enum DemoTask {
     /** The task's name in file names. */
     public String id() {
         return id;
+    }
+
+    /** What is to be done, in words. */
+    public String description() {
+        return description;
     }
 
     /** Draws {@code count} training examples with distinct prompts. */

@@ -1,0 +1,111 @@
+package io.github.rankine.cli;
+
+import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.models.bundled.BundledModel;
+import io.github.rankine.models.family.CausalLanguageModel;
+import io.github.rankine.models.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.Stream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** {@code rankine demo}. */
+@Command(
+        name = "demo",
+        description = {
+            "Fine-tunes the small model that comes with Rankine for two tasks that it cannot do, swaps and merges the"
+                    + " two adapters, and says what it does as it goes.",
+            "Needs no other files and takes about a minute. Exits with 1 if anything did not come out as it should."
+        })
+final class DemoCommand implements Runnable {
+    private static final Path DEFAULT_OUTPUT = Path.of("rankine-demo");
+
+    private final Terminal terminal;
+
+    @Spec
+    private CommandSpec spec;
+
+    @Option(
+            names = "--output",
+            paramLabel = "DIR",
+            description = "New or empty folder to write (default: rankine-demo, or rankine-demo-2 and so on).")
+    private Path output;
+
+    @Option(names = "--steps", hidden = true, paramLabel = "N", description = "Steps of each fine-tune.")
+    private int steps = DemoLesson.STEPS;
+
+    @Option(
+            names = "--held-out",
+            hidden = true,
+            paramLabel = "N",
+            description = "Examples that each adapter is tested on.")
+    private int heldOut = DemoLesson.HELD_OUT;
+
+    @Mixin
+    private KernelOptions kernelOptions;
+
+    @Mixin
+    private JsonOption json;
+
+    DemoCommand(Terminal terminal) {
+        this.terminal = terminal;
+    }
+
+    @Override
+    public void run() {
+        requireAtLeast("--steps", steps, 1);
+        requireAtLeast("--held-out", heldOut, DemoTour.EXAMPLES_SHOWN);
+        Path folder = output == null ? firstFree() : requireEmpty(output);
+        Path base = folder.resolve(DemoTour.MODEL);
+        BundledModel.unpack(base);
+        DemoReport report = new DemoReport(terminal, json.wanted());
+        try (CausalLanguageModel model = CausalLanguageModel.open(base);
+                Tokenizer tokenizer = Tokenizer.open(base, model.config().eosTokenIds());
+                Kernels kernels = kernelOptions.open()) {
+            new DemoTour(folder, model, tokenizer, kernels, terminal, report, steps, heldOut).run();
+        }
+        report.finish(folder);
+    }
+
+    private void requireAtLeast(String option, int value, int least) {
+        if (value < least) {
+            throw Usage.wrong(spec, option + " " + value + ": must be at least " + least);
+        }
+    }
+
+    private static Path firstFree() {
+        Path folder = DEFAULT_OUTPUT;
+        for (int i = 2; !isFree(folder); i++) {
+            folder = Path.of(DEFAULT_OUTPUT + "-" + i);
+        }
+        return folder;
+    }
+
+    private static Path requireEmpty(Path folder) {
+        if (!isFree(folder)) {
+            throw new RankineException(folder + ": holds something already; choose a new or empty folder as --output");
+        }
+        return folder;
+    }
+
+    private static boolean isFree(Path folder) {
+        if (!Files.exists(folder)) {
+            return true;
+        }
+        if (!Files.isDirectory(folder)) {
+            return false;
+        }
+        try (Stream<Path> entries = Files.list(folder)) {
+            return entries.findAny().isEmpty();
+        } catch (IOException e) {
+            throw new RankineException(
+                    folder + ": cannot be read (" + e.getMessage() + "); choose another --output", e);
+        }
+    }
+}
