@@ -22,7 +22,7 @@ import java.util.Map;
  * trained on it from random initialisation. It is one run over its text in order: first {@linkplain
  * PretrainingText#nextDrill() copying drill} alone, then documents with some drill left among them.
  *
- * <p>The same numbers come out again on every machine with vectors of the same width, whatever the number of threads.
+ * <p>The same numbers come out again from the same kernels on vectors of the same width, whatever the number of threads.
  *
  * @param drillSteps steps of drill at the beginning
  * @param textSteps  steps of documents after it
