@@ -1,37 +1,66 @@
 package io.github.rankine.engine.kernels;
 
-import static io.github.rankine.engine.kernels.MicroKernel.KC;
 import static io.github.rankine.engine.kernels.MicroKernel.LANES;
-import static io.github.rankine.engine.kernels.MicroKernel.LDA;
 import static io.github.rankine.engine.kernels.MicroKernel.NR;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
+import static io.github.rankine.engine.kernels.PanelKernel.GROUP;
 
 import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Blocked products on all workers (after Goto and van de Geijn 2008). A chunk of {@code b}'s columns is unpacked once into panels that all
- * workers read; then each task multiplies a block of {@code a}'s rows by a strip of those panels. The blocks depend on the shapes
- * alone, and each element of {@code c} is summed in one order.
+ * Blocked products on all workers (after Goto and van de Geijn 2008). A chunk of each operand is packed once into memory that all
+ * workers read; then each task multiplies a block of {@code a}'s rows by a strip of {@code b}'s panels and writes its part of {@code c}
+ * once. The chunks and tasks depend on the shapes alone, and each element of {@code c} is summed in one order.
  */
 final class Gemm {
-    /** Rows of {@code a} that a task packs at a time: with KC columns they fit the second-level cache. */
+    /** Rows of a task: with DEPTH columns they fit the second-level cache. */
     private static final int MC = 96;
-    /** Elements of {@code b} that are unpacked at a time (8 MiB). */
-    private static final int CHUNK = 1 << 21;
+    /** Inner dimension that a tile is summed over at a time: a panel of it stays in the second-level cache. */
+    private static final int DEPTH = 1024;
+    /** Inner dimension that is packed at a time. */
+    private static final int MAX_INNER = 8192;
+    /** Elements of {@code a} and of {@code b} that are packed at a time (16 and 8 MiB). */
+    private static final int MAX_LEFT = 1 << 22;
+
+    private static final int MAX_RIGHT = 1 << 21;
     /** Enough tasks to balance a handful of threads. */
     private static final int TASKS = 16;
 
     private final Workers workers;
-    private final float[][] blocks;
-    private final float[][] tiles;
-    private float[] panels = new float[0];
+    private final PanelPacking[] packing;
+    private final float[][] sums;
+    private float[] left = new float[0];
+    private float[] right = new float[0];
 
     Gemm(Workers workers) {
         this.workers = workers;
-        blocks = new float[workers.count()][MicroKernel.paddedRows(MC) * LDA];
-        tiles = new float[workers.count()][Math.max(MicroKernel.paddedRows(MC), NR) * LDA];
+        packing = new PanelPacking[workers.count()];
+        for (int worker = 0; worker < packing.length; worker++) {
+            packing[worker] = new PanelPacking();
+        }
+        sums = new float[workers.count()][MC * NR];
+    }
+
+    /** The operands of one call, as {@link #multiply} has them. */
+    private record Call(Operand a, boolean transposeA, Operand b, boolean transposeB, float alpha) {}
+
+    /** What is packed at a time: rows of {@code a}, columns of {@code b}, and a stretch of the inner dimension. */
+    private record Chunk(long row, int rows, long col, int cols, long inner, int depth) {
+        int panels() {
+            return Math.ceilDiv(cols, NR);
+        }
+
+        /** Blocks of the inner dimension, all of {@link #blockDepth} but the last. */
+        int blocks() {
+            return Math.ceilDiv(depth, DEPTH);
+        }
+
+        int blockDepth() {
+            return Math.ceilDiv(depth, blocks());
+        }
     }
 
     /**
@@ -42,95 +71,148 @@ final class Gemm {
      */
     void multiply(
             Tensor a, boolean transposeA, Operand b, boolean transposeB, Tensor c, float alpha, boolean accumulate) {
-        int m = Math.toIntExact(c.rows());
+        Call call = new Call(Operand.of(a), transposeA, b, transposeB, alpha);
+        long m = c.rows();
         long n = c.cols();
-        int k = Math.toIntExact(transposeA ? a.rows() : a.cols());
-        int chunk = (int) Math.min(MicroKernel.paddedCols((int) Math.min(n, CHUNK)), Math.max(NR, CHUNK / k / NR * NR));
-        if (panels.length < (long) k * chunk) {
-            panels = new float[Math.multiplyExact(k, chunk)];
-        }
-        for (long first = 0; first < n; first += chunk) {
-            int width = (int) Math.min(chunk, n - first);
-            pack(b, transposeB, first, width, k);
-            multiplyChunk(a, transposeA, m, k, c.cols(first, width), alpha, accumulate);
+        long k = transposeA ? a.rows() : a.cols();
+        int depth = evenly(k, MAX_INNER, 1);
+        int rows = evenly(m, MAX_LEFT / depth, PanelPacking.COLUMNS);
+        int cols = evenly(n, MAX_RIGHT / depth, NR);
+        reserve(rows, cols, depth);
+        for (long row = 0; row < m; row += rows) {
+            for (long inner = 0; inner < k; inner += depth) {
+                for (long col = 0; col < n; col += cols) {
+                    Chunk chunk = new Chunk(
+                            row, (int) Math.min(rows, m - row), col, (int) Math.min(cols, n - col), inner, (int)
+                                    Math.min(depth, k - inner));
+                    pack(call, chunk, col == 0);
+                    multiply(call, chunk, c, accumulate || inner > 0);
+                }
+            }
         }
     }
 
-    /** Panels in the order (block of k, panel of columns). */
-    private void pack(Operand b, boolean transpose, long first, int width, int k) {
-        int panelCount = (width + NR - 1) / NR;
-        int depths = (k + KC - 1) / KC;
-        float[] out = panels;
-        workers.run(panelCount * depths, (task, worker) -> {
-            int panel = task % panelCount;
-            int k0 = task / panelCount * KC;
-            int depth = Math.min(KC, k - k0);
-            int offset = k0 * panelCount * NR + panel * depth * NR;
-            int cols = Math.min(NR, width - panel * NR);
-            long col = first + (long) panel * NR;
-            if (transpose) {
-                Packing.panelTransposed(b, col, cols, k0, depth, out, offset, tiles[worker]);
+    /** The largest part when {@code size} is cut evenly into parts of at most {@code most}, rounded up to whole {@code unit}s. */
+    private static int evenly(long size, int most, int unit) {
+        long parts = Math.ceilDiv(size, Math.max(most, unit));
+        return Math.toIntExact(Math.ceilDiv(Math.ceilDiv(size, parts), unit) * unit);
+    }
+
+    private void reserve(int rows, int cols, int depth) {
+        int leftSize = Math.multiplyExact(Math.ceilDiv(rows, GROUP), PanelKernel.groupSize(depth));
+        if (left.length < leftSize) {
+            left = new float[leftSize];
+        }
+        int rightSize = Math.multiplyExact(Math.ceilDiv(cols, NR) * NR, depth);
+        if (right.length < rightSize) {
+            right = new float[rightSize];
+        }
+    }
+
+    /** Packs the chunk of {@code b}, panels after one another, and that of {@code a} if it is a new one. */
+    private void pack(Call call, Chunk chunk, boolean newRows) {
+        int panels = chunk.panels();
+        int leftTasks = newRows ? Math.ceilDiv(chunk.rows, PanelPacking.COLUMNS) : 0;
+        workers.run(panels + leftTasks, (task, worker) -> {
+            if (task < leftTasks) {
+                packLeft(call, chunk, task * PanelPacking.COLUMNS, packing[worker]);
             } else {
-                Packing.panel(b, k0, depth, col, cols, out, offset);
+                packRight(call, chunk, (task - leftTasks) * NR, packing[worker]);
             }
         });
     }
 
-    private void multiplyChunk(Tensor a, boolean transposeA, int m, int k, Tensor c, float alpha, boolean accumulate) {
-        int width = (int) c.cols();
-        int panelCount = (width + NR - 1) / NR;
-        int rowBlocks = (m + MC - 1) / MC;
-        int strips = Math.min(panelCount, (TASKS + rowBlocks - 1) / rowBlocks);
-        int stripPanels = (panelCount + strips - 1) / strips;
-        int stripCount = (panelCount + stripPanels - 1) / stripPanels;
-        float[] packed = panels;
-        workers.run(rowBlocks * stripCount, (task, worker) -> {
-            int row = task / stripCount * MC;
-            int rows = Math.min(MC, m - row);
-            int firstPanel = task % stripCount * stripPanels;
-            int lastPanel = Math.min(firstPanel + stripPanels, panelCount);
-            float[] block = blocks[worker];
-            float[] tile = tiles[worker];
-            for (int k0 = 0; k0 < k; k0 += KC) {
-                int depth = Math.min(KC, k - k0);
-                if (transposeA) {
-                    Packing.rowsTransposed(a, row, rows, k0, depth, block, 0, tile);
-                } else {
-                    Packing.rows(a, row, rows, k0, depth, block);
-                }
-                for (int panel = firstPanel; panel < lastPanel; panel++) {
-                    int offset = k0 * panelCount * NR + panel * depth * NR;
-                    MicroKernel.multiply(block, 0, rows, packed, offset, depth, tile, 0, NR);
-                    int col = panel * NR;
-                    write(tile, rows, Math.min(NR, width - col), c, row, col, alpha, accumulate || k0 > 0);
-                }
+    private void packLeft(Call call, Chunk chunk, int first, PanelPacking packing) {
+        int size = PanelKernel.groupSize(chunk.depth);
+        int count = Math.min(PanelPacking.COLUMNS, chunk.rows - first);
+        if (call.transposeA) {
+            packing.groupsOfColumns(
+                    call.a, chunk.inner, chunk.depth, chunk.row + first, count, left, first / GROUP * size, size);
+            return;
+        }
+        for (int i = 0; i < count; i += GROUP) {
+            packing.group(
+                    call.a,
+                    chunk.row + first + i,
+                    Math.min(GROUP, count - i),
+                    chunk.inner,
+                    chunk.depth,
+                    left,
+                    (first + i) / GROUP * size);
+        }
+    }
+
+    private void packRight(Call call, Chunk chunk, int first, PanelPacking packing) {
+        int count = Math.min(NR, chunk.cols - first);
+        int at = first * chunk.depth;
+        if (call.transposeB) {
+            packing.panel(call.b, chunk.col + first, count, chunk.inner, chunk.depth, right, at);
+        } else {
+            PanelPacking.panelOfColumns(call.b, chunk.inner, chunk.depth, chunk.col + first, count, right, at);
+        }
+    }
+
+    private void multiply(Call call, Chunk chunk, Tensor c, boolean accumulate) {
+        int panels = chunk.panels();
+        int rowBlocks = Math.ceilDiv(chunk.rows, MC);
+        int stripPanels = Math.ceilDiv(panels, Math.min(panels, Math.ceilDiv(TASKS, rowBlocks)));
+        int strips = Math.ceilDiv(panels, stripPanels);
+        workers.run(rowBlocks * strips, (task, worker) -> {
+            int row = task / strips * MC;
+            int rows = Math.min(MC, chunk.rows - row);
+            int firstPanel = task % strips * stripPanels;
+            int lastPanel = Math.min(firstPanel + stripPanels, panels);
+            float[] sum = sums[worker];
+            for (int panel = firstPanel; panel < lastPanel; panel++) {
+                sum(chunk, row, rows, panel, sum);
+                int col = panel * NR;
+                int cols = Math.min(NR, chunk.cols - col);
+                write(sum, rows, cols, c, chunk.row + row, chunk.col + col, call.alpha, accumulate);
             }
         });
+    }
+
+    /** {@code sum[rows, NR]}: the product of a block of rows and a panel. */
+    private void sum(Chunk chunk, int row, int rows, int panel, float[] sum) {
+        Arrays.fill(sum, 0f);
+        int size = PanelKernel.groupSize(chunk.depth);
+        int step = chunk.blockDepth();
+        for (int d = 0; d < chunk.depth; d += step) {
+            PanelKernel.multiply(
+                    left,
+                    row / GROUP * size + d * GROUP,
+                    size,
+                    rows,
+                    right,
+                    (panel * chunk.depth + d) * NR,
+                    Math.min(step, chunk.depth - d),
+                    sum);
+        }
     }
 
     private static void write(
-            float[] tile, int rows, int cols, Tensor c, long row, long col, float alpha, boolean accumulate) {
+            float[] sum, int rows, int cols, Tensor c, long row, long col, float alpha, boolean accumulate) {
         MemorySegment out = c.segment();
         for (int i = 0; i < rows; i++) {
             long offset = c.offset(row + i, col);
             if (cols < NR) {
-                Elements.writeRow(tile, i * NR, cols, out, offset, alpha, accumulate);
+                Elements.writeRow(sum, i * NR, cols, out, offset, alpha, accumulate);
             } else if (accumulate) {
-                addVectors(tile, i * NR, out, offset, alpha);
+                addVectors(sum, i * NR, out, offset, alpha);
             } else {
-                setVectors(tile, i * NR, out, offset, alpha);
+                setVectors(sum, i * NR, out, offset, alpha);
             }
         }
     }
 
-    private static void setVectors(float[] tile, int i, MemorySegment out, long offset, float alpha) {
-        Elements.store(FloatVector.fromArray(SPECIES, tile, i).mul(alpha), out, offset);
-        Elements.store(FloatVector.fromArray(SPECIES, tile, i + LANES).mul(alpha), out, offset + 4L * LANES);
+    private static void setVectors(float[] sum, int i, MemorySegment out, long offset, float alpha) {
+        Elements.store(FloatVector.fromArray(SPECIES, sum, i).mul(alpha), out, offset);
+        Elements.store(FloatVector.fromArray(SPECIES, sum, i + LANES).mul(alpha), out, offset + 4L * LANES);
     }
 
-    private static void addVectors(float[] tile, int i, MemorySegment out, long offset, float alpha) {
-        FloatVector first = FloatVector.fromArray(SPECIES, tile, i).mul(alpha);
-        FloatVector second = FloatVector.fromArray(SPECIES, tile, i + LANES).mul(alpha);
+    private static void addVectors(float[] sum, int i, MemorySegment out, long offset, float alpha) {
+        FloatVector first = FloatVector.fromArray(SPECIES, sum, i).mul(alpha);
+        FloatVector second = FloatVector.fromArray(SPECIES, sum, i + LANES).mul(alpha);
         Elements.store(first.add(Elements.load(out, offset)), out, offset);
         Elements.store(second.add(Elements.load(out, offset + 4L * LANES)), out, offset + 4L * LANES);
     }

@@ -1,5 +1,7 @@
 package io.github.rankine.engine.kernels;
 
+import static io.github.rankine.engine.kernels.MicroKernel.NR;
+
 import io.github.rankine.engine.tensor.DType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -28,6 +30,35 @@ final class Unpack {
             case F32 -> MemorySegment.copy(data, ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * index, out, offset, count);
             case BF16 -> bf16(data, index, out, offset, count);
             case F16 -> f16(data, index, out, offset, count);
+        }
+    }
+
+    /** A panel {@code out[depth, NR]} of rows {@code stride} elements apart, from element {@code index}. */
+    static void panel(DType type, MemorySegment data, long index, long stride, int depth, float[] out, int offset) {
+        switch (type) {
+            case F32 -> panelF32(data, index, stride, depth, out, offset);
+            case BF16 -> panelBf16(data, index, stride, depth, out, offset);
+            case F16 -> {
+                for (int d = 0; d < depth; d++) {
+                    f16(data, index + d * stride, out, offset + d * NR, NR);
+                }
+            }
+        }
+    }
+
+    private static void panelF32(MemorySegment data, long index, long stride, int depth, float[] out, int offset) {
+        for (int d = 0; d < depth; d++) {
+            long at = 4 * (index + d * stride);
+            floats(data, at).intoArray(out, offset + d * NR);
+            floats(data, at + 4L * LANES).intoArray(out, offset + d * NR + LANES);
+        }
+    }
+
+    private static void panelBf16(MemorySegment data, long index, long stride, int depth, float[] out, int offset) {
+        for (int d = 0; d < depth; d++) {
+            long at = 2 * (index + d * stride);
+            bf16s(data, at).intoArray(out, offset + d * NR);
+            bf16s(data, at + 2L * LANES).intoArray(out, offset + d * NR + LANES);
         }
     }
 

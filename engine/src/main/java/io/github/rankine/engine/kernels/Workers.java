@@ -1,11 +1,15 @@
 package io.github.rankine.engine.kernels;
 
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicIntegerArray;
 import java.util.concurrent.locks.LockSupport;
 
 /**
  * Threads that share the tasks of one loop at a time; the caller is one of them. Which thread runs a task is a matter of
  * luck, so a task must depend on its index alone: then results do not depend on the number of threads.
+ *
+ * <p>Each thread begins with a stretch of its own, at the same share of every loop, and helps the others when that is done: loops that cut
+ * the same rows find them in the cache of the core that has worked on them before. Cores may be far apart.
  */
 final class Workers implements AutoCloseable {
     /** One iteration of a parallel loop. */
@@ -51,7 +55,7 @@ final class Workers implements AutoCloseable {
             }
             return;
         }
-        Job next = new Job(tasks, task);
+        Job next = new Job(tasks, task, count());
         job = next;
         for (int i = 0; i < Math.min(tasks - 1, threads.length); i++) {
             LockSupport.unpark(threads[i]);
@@ -86,19 +90,45 @@ final class Workers implements AutoCloseable {
     }
 
     private static final class Job {
+        /** Counters lie a cache line apart. */
+        private static final int PADDING = 16;
+
         private final int tasks;
         private final Task task;
-        private final AtomicInteger next = new AtomicInteger();
+        private final int stretches;
+        /** The next task of each thread's stretch. */
+        private final AtomicIntegerArray next;
+
         private final AtomicInteger done = new AtomicInteger();
         private volatile Throwable failure;
 
-        Job(int tasks, Task task) {
+        Job(int tasks, Task task, int stretches) {
             this.tasks = tasks;
             this.task = task;
+            this.stretches = stretches;
+            next = new AtomicIntegerArray((stretches + 1) * PADDING);
+            for (int i = 0; i < stretches; i++) {
+                next.setPlain((i + 1) * PADDING, start(i));
+            }
+        }
+
+        private int start(int stretch) {
+            return (int) ((long) tasks * stretch / stretches);
         }
 
         void help(int worker) {
-            for (int i = next.getAndIncrement(); i < tasks; i = next.getAndIncrement()) {
+            for (int i = 0; i < stretches; i++) {
+                work((worker + i) % stretches, worker);
+            }
+        }
+
+        private void work(int stretch, int worker) {
+            int end = start(stretch + 1);
+            int counter = (stretch + 1) * PADDING;
+            if (next.get(counter) >= end) {
+                return;
+            }
+            for (int i = next.getAndIncrement(counter); i < end; i = next.getAndIncrement(counter)) {
                 try {
                     task.run(i, worker);
                 } catch (RuntimeException | Error e) {

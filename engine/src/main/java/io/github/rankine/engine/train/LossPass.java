@@ -27,6 +27,9 @@ final class LossPass implements AutoCloseable {
     /** Bytes of a pass by kind. */
     record Memory(long activations, long logits) {}
 
+    /** Summed loss of a pass and where its time went. */
+    record Result(double loss, StepTimes times) {}
+
     LossPass(Decoder decoder, Kernels kernels) {
         this.decoder = decoder;
         this.kernels = kernels;
@@ -51,7 +54,7 @@ final class LossPass implements AutoCloseable {
     /** Summed negative log-likelihood of the batch's targets. */
     double loss(Batch batch) {
         reserve(batch, false);
-        return run(decoder, kernels, activations, logits, batch, false, 0, 1);
+        return run(decoder, kernels, activations, logits, batch, false, 0, 1).loss();
     }
 
     /**
@@ -59,12 +62,12 @@ final class LossPass implements AutoCloseable {
      *
      * @param dropoutSeed of this batch in this step
      */
-    double lossAndGradient(Batch batch, long dropoutSeed, float gradientScale) {
+    Result lossAndGradient(Batch batch, long dropoutSeed, float gradientScale) {
         reserve(batch, true);
         return run(decoder, kernels, activations, logits, batch, true, dropoutSeed, gradientScale);
     }
 
-    private static double run(
+    private static Result run(
             Decoder decoder,
             Kernels kernels,
             Workspace activations,
@@ -76,12 +79,17 @@ final class LossPass implements AutoCloseable {
         Tape tape = gradient
                 ? Tape.recording(kernels, activations, dropoutSeed)
                 : Tape.withoutGradients(kernels, activations);
+        long start = System.nanoTime();
         Variable hidden = decoder.forward(tape, batch);
+        long forward = System.nanoTime();
         int chunk = (int) Math.clamp(LOGITS_BYTES / 4 / decoder.vocabularySize(), 1, MAX_CHUNK);
         double loss = TokenOperations.crossEntropy(
                 tape, logits, hidden, batch.targets(), decoder::logits, chunk, gradientScale);
+        long head = System.nanoTime();
         tape.backward();
-        return loss;
+        long end = System.nanoTime();
+        return new Result(
+                loss, new StepTimes((forward - start) * 1e-9, (head - forward) * 1e-9, (end - head) * 1e-9, 0));
     }
 
     /** Bytes held for activations and logits. */

@@ -11,6 +11,7 @@ package io.github.rankine.engine.train;
  * @param learningRate    of this step
  * @param tokens          tokens that went through the model
  * @param tokensPerSecond of this step
+ * @param times           where its time went
  */
 public record StepMetrics(
         int step,
@@ -20,4 +21,5 @@ public record StepMetrics(
         double gradNorm,
         double learningRate,
         long tokens,
-        double tokensPerSecond) {}
+        double tokensPerSecond,
+        StepTimes times) {}

@@ -129,11 +129,15 @@ public final class Trainer implements AutoCloseable {
         long tokens = batches.stream().mapToLong(Batch::tokens).sum();
         optimizer.zeroGradients();
         double total = 0;
+        StepTimes times = StepTimes.NONE;
         for (int i = 0; i < batches.size(); i++) {
             long seed = Dropout.seedOf(config.seed(), step, i);
-            total += pass.lossAndGradient(batches.get(i), seed, 1f / learned);
+            LossPass.Result result = pass.lossAndGradient(batches.get(i), seed, 1f / learned);
+            total += result.loss();
+            times = times.plus(result.times());
         }
         double loss = total / learned;
+        long optimizing = System.nanoTime();
         double norm = optimizer.gradientNorm();
         if (!Double.isFinite(loss) || !Double.isFinite(norm)) {
             throw new NonFiniteLossException(step + 1, loss, norm);
@@ -142,9 +146,17 @@ public final class Trainer implements AutoCloseable {
                 config.learningRate() * config.schedule().factor(step, config.warmupSteps(totalSteps), totalSteps);
         optimizer.step(step + 1, learningRate, config.weightDecay(), AdamW.clipFactor(norm, config.maxGradNorm()));
         step++;
-        double seconds = (System.nanoTime() - start) * 1e-9;
+        long end = System.nanoTime();
         return new StepMetrics(
-                step, totalSteps, (double) step / stepsPerEpoch, loss, norm, learningRate, tokens, tokens / seconds);
+                step,
+                totalSteps,
+                (double) step / stepsPerEpoch,
+                loss,
+                norm,
+                learningRate,
+                tokens,
+                tokens / ((end - start) * 1e-9),
+                times.withOptimizer((end - optimizing) * 1e-9));
     }
 
     private List<Batch> batchesOf(int step) {

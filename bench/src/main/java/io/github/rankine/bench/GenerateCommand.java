@@ -1,0 +1,91 @@
+package io.github.rankine.bench;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.generate.GenerationConfig;
+import io.github.rankine.engine.generate.Generator;
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.models.family.CausalLanguageModel;
+import io.github.rankine.models.json.Json;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Random;
+import java.util.Set;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+
+/** {@code bench/run generate}: how fast a prompt is read (prefill) and tokens follow it (decode). */
+@Command(
+        name = "generate",
+        mixinStandardHelpOptions = true,
+        description =
+                "Continues a prompt of random tokens, greedily, several times; figures are medians after the first"
+                        + " time.")
+final class GenerateCommand implements Runnable {
+    @Option(names = "--model", required = true, paramLabel = "DIR", description = "Folder of a checkpoint.")
+    private Path model;
+
+    @Option(names = "--prompt-length", paramLabel = "N", description = "Tokens (default: ${DEFAULT-VALUE}).")
+    private int promptLength = 512;
+
+    @Option(names = "--new-tokens", paramLabel = "N", description = "At least 2 (default: ${DEFAULT-VALUE}).")
+    private int newTokens = 64;
+
+    @Option(names = "--runs", paramLabel = "N", description = "At least 2 (default: ${DEFAULT-VALUE}).")
+    private int runs = 6;
+
+    @Mixin
+    private RunOptions options;
+
+    @Override
+    public void run() {
+        if (promptLength < 1 || newTokens < 2 || runs < 2) {
+            throw new RankineException("--prompt-length must be at least 1, --new-tokens and --runs at least 2");
+        }
+        double[] prefill = new double[runs];
+        double[] decode = new double[runs];
+        try (CausalLanguageModel base = CausalLanguageModel.open(model);
+                Kernels kernels = options.open()) {
+            Generator generator = new Generator(base.decoder(), kernels);
+            int[] prompt = new Random(0)
+                    .ints(promptLength, 0, base.decoder().vocabularySize())
+                    .toArray();
+            for (int run = 0; run < runs; run++) {
+                long[] times = new long[newTokens];
+                int[] known = new int[1];
+                long start = System.nanoTime();
+                generator.generate(prompt, GenerationConfig.greedy(newTokens, Set.of()), _ -> {
+                    times[known[0]++] = System.nanoTime();
+                    return true;
+                });
+                if (known[0] < newTokens) {
+                    throw new RankineException("the model takes "
+                            + base.decoder().maxPositions() + " tokens: lower --prompt-length or --new-tokens");
+                }
+                prefill[run] = promptLength / ((times[0] - start) * 1e-9);
+                decode[run] = (newTokens - 1) / ((times[newTokens - 1] - times[0]) * 1e-9);
+            }
+            long weightBytes = base.decoder().parameters().stream()
+                    .mapToLong(parameter -> parameter.value().bytes())
+                    .sum();
+            options.print(result(prefill, decode, kernels, weightBytes));
+        }
+    }
+
+    private ObjectNode result(double[] prefill, double[] decode, Kernels kernels, long weightBytes) {
+        ObjectNode result = Json.mapper().createObjectNode();
+        result.put("model", model.toString());
+        result.put("kernels", kernels.name());
+        result.put("threads", options.threads());
+        result.put("prompt_length", promptLength);
+        result.put("new_tokens", newTokens);
+        result.put("prefill_tokens_per_second", Median.of(Arrays.copyOfRange(prefill, 1, runs)));
+        double tokensPerSecond = Median.of(Arrays.copyOfRange(decode, 1, runs));
+        result.put("decode_tokens_per_second", tokensPerSecond);
+        // Every weight is read once a token; of an embedding that is not the head too, one row.
+        result.put("decode_bytes_per_second", tokensPerSecond * weightBytes);
+        ThisProcess.putPeakMemory(result);
+        return result;
+    }
+}

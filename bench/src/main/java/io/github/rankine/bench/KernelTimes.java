@@ -1,0 +1,62 @@
+package io.github.rankine.bench;
+
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.tensor.Tensor;
+import io.github.rankine.engine.tensor.Weight;
+import java.lang.reflect.InvocationTargetException;
+import java.lang.reflect.Method;
+import java.lang.reflect.Proxy;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/** Adds up the time that each kernel takes, products by their shapes. */
+final class KernelTimes {
+    private final Map<String, Long> nanos = new HashMap<>();
+
+    /** {@code kernels}, timed from here on. */
+    Kernels time(Kernels kernels) {
+        return (Kernels) Proxy.newProxyInstance(
+                Kernels.class.getClassLoader(), new Class<?>[] {Kernels.class}, (_, method, arguments) -> {
+                    long start = System.nanoTime();
+                    try {
+                        return method.invoke(kernels, arguments);
+                    } catch (InvocationTargetException e) {
+                        throw e.getCause();
+                    } finally {
+                        nanos.merge(key(method, arguments), System.nanoTime() - start, Long::sum);
+                    }
+                });
+    }
+
+    private static String key(Method method, Object... arguments) {
+        if (!method.getName().startsWith("matmul")) {
+            return method.getName();
+        }
+        return method.getName() + " "
+                + Arrays.stream(arguments).limit(3).map(KernelTimes::shape).collect(Collectors.joining(" "));
+    }
+
+    private static String shape(Object operand) {
+        return switch (operand) {
+            case Tensor tensor -> tensor.rows() + "x" + tensor.cols();
+            case Weight weight -> weight.rows() + "x" + weight.cols();
+            default -> "";
+        };
+    }
+
+    /** Forgets what was measured, as after the warm-up. */
+    void reset() {
+        nanos.clear();
+    }
+
+    /** Seconds for each of {@code steps} by kernel, the most first. */
+    void put(ObjectNode node, int steps) {
+        nanos.entrySet().stream()
+                .filter(entry -> entry.getValue() > 0)
+                .sorted(Map.Entry.<String, Long>comparingByValue().reversed())
+                .forEach(entry -> node.put(entry.getKey(), entry.getValue() * 1e-9 / steps));
+    }
+}

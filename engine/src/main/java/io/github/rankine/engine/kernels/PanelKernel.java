@@ -1,0 +1,170 @@
+package io.github.rankine.engine.kernels;
+
+import static io.github.rankine.engine.kernels.MicroKernel.LANES;
+import static io.github.rankine.engine.kernels.MicroKernel.MR;
+import static io.github.rankine.engine.kernels.MicroKernel.NR;
+import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * The innermost product of {@link Gemm}: a tile of {@code c} in registers, fed by one stream of {@code a} and one of {@code b}.
+ *
+ * <p>Both operands are packed in the order in which they are read: for each step of the inner dimension GROUP elements of {@code a} and NR
+ * of {@code b}. That is worth a transposition of {@code a}: two streams are prefetched where a stream for each row is not.
+ */
+final class PanelKernel {
+    /** Rows of {@code a} that are packed together: a tile's, or, where the tile is lower than a vector is long, a vector's. */
+    static final int GROUP = Math.max(MR, Math.min(LANES, 8));
+
+    private PanelKernel() {}
+
+    /** Elements from one group's start to the next one's: there is room for the whole vector that packing writes last. */
+    static int groupSize(int depth) {
+        return depth * GROUP + LANES;
+    }
+
+    /**
+     * {@code c[rows, NR] += a[rows, depth] · b[depth, NR]}; rows are rounded up to whole tiles.
+     *
+     * @param groupSize elements from a group of {@code a}'s rows to the next
+     * @param c         rows NR apart
+     */
+    static void multiply(float[] a, int ao, int groupSize, int rows, float[] b, int bo, int depth, float[] c) {
+        int row = 0;
+        if (MR == 12) {
+            for (; rows - row > 8; row += 12) {
+                tile12(a, ao + row / GROUP * groupSize, b, bo, depth, c, row * NR);
+            }
+        }
+        for (; row < rows; row += 4) {
+            tile4(a, ao + row / GROUP * groupSize + row % GROUP, b, bo, depth, c, row * NR);
+        }
+    }
+
+    private static void tile4(float[] a, int ao, float[] b, int bo, int depth, float[] c, int co) {
+        FloatVector c00 = FloatVector.fromArray(SPECIES, c, co);
+        FloatVector c01 = FloatVector.fromArray(SPECIES, c, co + LANES);
+        FloatVector c10 = FloatVector.fromArray(SPECIES, c, co + NR);
+        FloatVector c11 = FloatVector.fromArray(SPECIES, c, co + NR + LANES);
+        FloatVector c20 = FloatVector.fromArray(SPECIES, c, co + 2 * NR);
+        FloatVector c21 = FloatVector.fromArray(SPECIES, c, co + 2 * NR + LANES);
+        FloatVector c30 = FloatVector.fromArray(SPECIES, c, co + 3 * NR);
+        FloatVector c31 = FloatVector.fromArray(SPECIES, c, co + 3 * NR + LANES);
+        for (int k = 0; k < depth; k++) {
+            FloatVector b0 = FloatVector.fromArray(SPECIES, b, bo + k * NR);
+            FloatVector b1 = FloatVector.fromArray(SPECIES, b, bo + k * NR + LANES);
+            FloatVector x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 1]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 2]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 3]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+        }
+        c00.intoArray(c, co);
+        c01.intoArray(c, co + LANES);
+        c10.intoArray(c, co + NR);
+        c11.intoArray(c, co + NR + LANES);
+        c20.intoArray(c, co + 2 * NR);
+        c21.intoArray(c, co + 2 * NR + LANES);
+        c30.intoArray(c, co + 3 * NR);
+        c31.intoArray(c, co + 3 * NR + LANES);
+    }
+
+    private static void tile12(float[] a, int ao, float[] b, int bo, int depth, float[] c, int co) {
+        FloatVector c00 = FloatVector.fromArray(SPECIES, c, co);
+        FloatVector c01 = FloatVector.fromArray(SPECIES, c, co + LANES);
+        FloatVector c10 = FloatVector.fromArray(SPECIES, c, co + NR);
+        FloatVector c11 = FloatVector.fromArray(SPECIES, c, co + NR + LANES);
+        FloatVector c20 = FloatVector.fromArray(SPECIES, c, co + 2 * NR);
+        FloatVector c21 = FloatVector.fromArray(SPECIES, c, co + 2 * NR + LANES);
+        FloatVector c30 = FloatVector.fromArray(SPECIES, c, co + 3 * NR);
+        FloatVector c31 = FloatVector.fromArray(SPECIES, c, co + 3 * NR + LANES);
+        FloatVector c40 = FloatVector.fromArray(SPECIES, c, co + 4 * NR);
+        FloatVector c41 = FloatVector.fromArray(SPECIES, c, co + 4 * NR + LANES);
+        FloatVector c50 = FloatVector.fromArray(SPECIES, c, co + 5 * NR);
+        FloatVector c51 = FloatVector.fromArray(SPECIES, c, co + 5 * NR + LANES);
+        FloatVector c60 = FloatVector.fromArray(SPECIES, c, co + 6 * NR);
+        FloatVector c61 = FloatVector.fromArray(SPECIES, c, co + 6 * NR + LANES);
+        FloatVector c70 = FloatVector.fromArray(SPECIES, c, co + 7 * NR);
+        FloatVector c71 = FloatVector.fromArray(SPECIES, c, co + 7 * NR + LANES);
+        FloatVector c80 = FloatVector.fromArray(SPECIES, c, co + 8 * NR);
+        FloatVector c81 = FloatVector.fromArray(SPECIES, c, co + 8 * NR + LANES);
+        FloatVector c90 = FloatVector.fromArray(SPECIES, c, co + 9 * NR);
+        FloatVector c91 = FloatVector.fromArray(SPECIES, c, co + 9 * NR + LANES);
+        FloatVector ca0 = FloatVector.fromArray(SPECIES, c, co + 10 * NR);
+        FloatVector ca1 = FloatVector.fromArray(SPECIES, c, co + 10 * NR + LANES);
+        FloatVector cb0 = FloatVector.fromArray(SPECIES, c, co + 11 * NR);
+        FloatVector cb1 = FloatVector.fromArray(SPECIES, c, co + 11 * NR + LANES);
+        for (int k = 0; k < depth; k++) {
+            FloatVector b0 = FloatVector.fromArray(SPECIES, b, bo + k * NR);
+            FloatVector b1 = FloatVector.fromArray(SPECIES, b, bo + k * NR + LANES);
+            FloatVector x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 1]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 2]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 3]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 4]);
+            c40 = x.fma(b0, c40);
+            c41 = x.fma(b1, c41);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 5]);
+            c50 = x.fma(b0, c50);
+            c51 = x.fma(b1, c51);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 6]);
+            c60 = x.fma(b0, c60);
+            c61 = x.fma(b1, c61);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 7]);
+            c70 = x.fma(b0, c70);
+            c71 = x.fma(b1, c71);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 8]);
+            c80 = x.fma(b0, c80);
+            c81 = x.fma(b1, c81);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 9]);
+            c90 = x.fma(b0, c90);
+            c91 = x.fma(b1, c91);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 10]);
+            ca0 = x.fma(b0, ca0);
+            ca1 = x.fma(b1, ca1);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 11]);
+            cb0 = x.fma(b0, cb0);
+            cb1 = x.fma(b1, cb1);
+        }
+        c00.intoArray(c, co);
+        c01.intoArray(c, co + LANES);
+        c10.intoArray(c, co + NR);
+        c11.intoArray(c, co + NR + LANES);
+        c20.intoArray(c, co + 2 * NR);
+        c21.intoArray(c, co + 2 * NR + LANES);
+        c30.intoArray(c, co + 3 * NR);
+        c31.intoArray(c, co + 3 * NR + LANES);
+        c40.intoArray(c, co + 4 * NR);
+        c41.intoArray(c, co + 4 * NR + LANES);
+        c50.intoArray(c, co + 5 * NR);
+        c51.intoArray(c, co + 5 * NR + LANES);
+        c60.intoArray(c, co + 6 * NR);
+        c61.intoArray(c, co + 6 * NR + LANES);
+        c70.intoArray(c, co + 7 * NR);
+        c71.intoArray(c, co + 7 * NR + LANES);
+        c80.intoArray(c, co + 8 * NR);
+        c81.intoArray(c, co + 8 * NR + LANES);
+        c90.intoArray(c, co + 9 * NR);
+        c91.intoArray(c, co + 9 * NR + LANES);
+        ca0.intoArray(c, co + 10 * NR);
+        ca1.intoArray(c, co + 10 * NR + LANES);
+        cb0.intoArray(c, co + 11 * NR);
+        cb1.intoArray(c, co + 11 * NR + LANES);
+    }
+}

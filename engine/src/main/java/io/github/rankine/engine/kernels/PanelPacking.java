@@ -1,0 +1,80 @@
+package io.github.rankine.engine.kernels;
+
+import static io.github.rankine.engine.kernels.MicroKernel.LANES;
+import static io.github.rankine.engine.kernels.MicroKernel.NR;
+import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
+import static io.github.rankine.engine.kernels.PanelKernel.GROUP;
+
+import jdk.incubator.vector.FloatVector;
+
+/**
+ * Brings operands into the order in which {@link PanelKernel} reads them. What a group or panel has beyond the operand's edge is
+ * undefined: it only meets elements of a tile that nobody reads. One worker's memory.
+ */
+final class PanelPacking {
+    /** Steps of the inner dimension that are unpacked at a time: NR rows of them stay in the first-level cache. */
+    private static final int DEPTH = 256;
+    /** Distance of unpacked rows: not a power of two, lest all fall into the same cache sets. */
+    private static final int STRIDE = DEPTH + 16;
+    /** Rows of a left operand that are packed in one go where they lie in the columns of what is read. */
+    static final int COLUMNS = 8 * GROUP;
+
+    private final float[] rows = new float[Math.max(NR * STRIDE, DEPTH * COLUMNS + LANES)];
+    private final Transposition transposition = new Transposition();
+
+    /** A group of a left operand {@code a[m, k]}: {@code out[d, GROUP]} from {@code count} rows at {@code row}. */
+    void group(Operand a, long row, int count, long k, int depth, float[] out, int at) {
+        for (int d = 0; d < depth; d += DEPTH) {
+            int width = Math.min(DEPTH, depth - d);
+            unpack(a, row, count, k + d, width);
+            transposition.run(rows, 0, STRIDE, width, out, at + d * GROUP, GROUP);
+        }
+    }
+
+    /** Groups of a left operand {@code aᵀ[k, m]}, {@code size} elements apart, from {@code count} columns at {@code col}, at most COLUMNS. */
+    void groupsOfColumns(Operand a, long k, int depth, long col, int count, float[] out, int at, int size) {
+        for (int d = 0; d < depth; d += DEPTH) {
+            int height = Math.min(DEPTH, depth - d);
+            for (int i = 0; i < height; i++) {
+                a.read(k + d + i, col, rows, i * COLUMNS, count);
+            }
+            for (int first = 0; first < count; first += GROUP) {
+                copy(rows, first, COLUMNS, height, out, at + first / GROUP * size + d * GROUP);
+            }
+        }
+    }
+
+    private static void copy(float[] in, int from, int stride, int count, float[] out, int to) {
+        for (int i = 0; i < count; i++) {
+            FloatVector.fromArray(SPECIES, in, from + i * stride).intoArray(out, to + i * GROUP);
+        }
+    }
+
+    /** A panel of a right operand {@code bᵀ[n, k]}: {@code out[d, NR]} from {@code count} rows at {@code row}. */
+    void panel(Operand b, long row, int count, long k, int depth, float[] out, int at) {
+        for (int d = 0; d < depth; d += DEPTH) {
+            int width = Math.min(DEPTH, depth - d);
+            unpack(b, row, count, k + d, width);
+            for (int r = 0; r < NR; r += LANES) {
+                transposition.run(rows, r * STRIDE, STRIDE, width, out, at + d * NR + r, NR);
+            }
+        }
+    }
+
+    private void unpack(Operand x, long row, int count, long col, int width) {
+        for (int i = 0; i < count; i++) {
+            x.read(row + i, col, rows, i * STRIDE, width);
+        }
+    }
+
+    /** A panel of a right operand {@code b[k, n]}: {@code out[d, NR]} from {@code count} columns at {@code col}. */
+    static void panelOfColumns(Operand b, long k, int depth, long col, int count, float[] out, int at) {
+        if (count == NR) {
+            Unpack.panel(b.type(), b.data(), k * b.stride() + col, b.stride(), depth, out, at);
+            return;
+        }
+        for (int d = 0; d < depth; d++) {
+            b.read(k + d, col, out, at + d * NR, count);
+        }
+    }
+}

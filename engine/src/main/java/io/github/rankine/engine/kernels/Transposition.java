@@ -1,0 +1,120 @@
+package io.github.rankine.engine.kernels;
+
+import static io.github.rankine.engine.kernels.MicroKernel.LANES;
+import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
+
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
+import jdk.incubator.vector.VectorShuffle;
+
+/**
+ * Transposes matrices in blocks of LANES × LANES: an exchange between the vectors of a pair swaps a quarter of their lanes with each
+ * other's, and the exchanges at all distances that are powers of two are the transposition (Eklundh 1972). Two distances are
+ * done in one pass over the block.
+ */
+final class Transposition {
+    private static final VectorShuffle<Float> SWAP_8 = swap(8);
+    private static final VectorShuffle<Float> SWAP_4 = swap(4);
+    private static final VectorShuffle<Float> SWAP_2 = swap(2);
+    private static final VectorShuffle<Float> SWAP_1 = swap(1);
+    private static final VectorMask<Float> UPPER_8 = upper(8);
+    private static final VectorMask<Float> UPPER_4 = upper(4);
+    private static final VectorMask<Float> UPPER_2 = upper(2);
+    private static final VectorMask<Float> UPPER_1 = upper(1);
+
+    private final float[] block = new float[LANES * LANES];
+
+    private static VectorShuffle<Float> swap(int distance) {
+        return VectorShuffle.fromOp(SPECIES, lane -> (lane ^ distance) & (LANES - 1));
+    }
+
+    private static VectorMask<Float> upper(int distance) {
+        long lanes = 0;
+        for (int lane = 0; lane < LANES; lane++) {
+            lanes |= (lane & distance) != 0 ? 1L << lane : 0;
+        }
+        return VectorMask.fromLong(SPECIES, lanes);
+    }
+
+    /**
+     * {@code out[c, r] = in[r, c]} for {@code LANES} rows and {@code cols} columns. Each row of {@code out} is written as a whole vector,
+     * in order, so that rows may overlap: what is beyond {@code outStride} is overwritten by the row after, or lies behind the last.
+     */
+    void run(float[] in, int at, int stride, int cols, float[] out, int outAt, int outStride) {
+        int c = 0;
+        for (; c <= cols - LANES; c += LANES) {
+            block(in, at + c, stride, out, outAt + c * outStride, outStride);
+        }
+        for (; c < cols; c++) {
+            for (int r = 0; r < LANES; r++) {
+                out[outAt + c * outStride + r] = in[at + r * stride + c];
+            }
+        }
+    }
+
+    private void block(float[] in, int at, int stride, float[] out, int outAt, int outStride) {
+        if (LANES == 16) {
+            for (int r = 0; r < 4; r++) {
+                exchange84(in, at + r * stride, 4 * stride, block, r * LANES);
+            }
+            for (int r = 0; r < LANES; r += 4) {
+                exchange21(block, r * LANES, LANES, out, outAt + r * outStride, outStride);
+            }
+        } else if (LANES == 8) {
+            for (int r = 0; r < 4; r++) {
+                exchange4(in, at + r * stride, 4 * stride, block, r * LANES);
+            }
+            for (int r = 0; r < LANES; r += 4) {
+                exchange21(block, r * LANES, LANES, out, outAt + r * outStride, outStride);
+            }
+        } else if (LANES == 4) {
+            exchange21(in, at, stride, out, outAt, outStride);
+        } else {
+            for (int r = 0; r < LANES; r++) {
+                for (int c = 0; c < LANES; c++) {
+                    out[outAt + c * outStride + r] = in[at + r * stride + c];
+                }
+            }
+        }
+    }
+
+    /** Distances 8 and 4 between rows {@code r, r + 4, r + 8, r + 12}. */
+    private static void exchange84(float[] in, int at, int step, float[] out, int outAt) {
+        FloatVector a = FloatVector.fromArray(SPECIES, in, at);
+        FloatVector b = FloatVector.fromArray(SPECIES, in, at + step);
+        FloatVector c = FloatVector.fromArray(SPECIES, in, at + 2 * step);
+        FloatVector d = FloatVector.fromArray(SPECIES, in, at + 3 * step);
+        FloatVector ac = a.blend(c.rearrange(SWAP_8), UPPER_8);
+        FloatVector ca = a.rearrange(SWAP_8).blend(c, UPPER_8);
+        FloatVector bd = b.blend(d.rearrange(SWAP_8), UPPER_8);
+        FloatVector db = b.rearrange(SWAP_8).blend(d, UPPER_8);
+        ac.blend(bd.rearrange(SWAP_4), UPPER_4).intoArray(out, outAt);
+        ac.rearrange(SWAP_4).blend(bd, UPPER_4).intoArray(out, outAt + 4 * LANES);
+        ca.blend(db.rearrange(SWAP_4), UPPER_4).intoArray(out, outAt + 8 * LANES);
+        ca.rearrange(SWAP_4).blend(db, UPPER_4).intoArray(out, outAt + 12 * LANES);
+    }
+
+    /** Distance 4 between rows {@code r, r + 4}. */
+    private static void exchange4(float[] in, int at, int step, float[] out, int outAt) {
+        FloatVector a = FloatVector.fromArray(SPECIES, in, at);
+        FloatVector b = FloatVector.fromArray(SPECIES, in, at + step);
+        a.blend(b.rearrange(SWAP_4), UPPER_4).intoArray(out, outAt);
+        a.rearrange(SWAP_4).blend(b, UPPER_4).intoArray(out, outAt + 4 * LANES);
+    }
+
+    /** Distances 2 and 1 between four rows after one another. */
+    private static void exchange21(float[] in, int at, int stride, float[] out, int outAt, int outStride) {
+        FloatVector a = FloatVector.fromArray(SPECIES, in, at);
+        FloatVector b = FloatVector.fromArray(SPECIES, in, at + stride);
+        FloatVector c = FloatVector.fromArray(SPECIES, in, at + 2 * stride);
+        FloatVector d = FloatVector.fromArray(SPECIES, in, at + 3 * stride);
+        FloatVector ac = a.blend(c.rearrange(SWAP_2), UPPER_2);
+        FloatVector ca = a.rearrange(SWAP_2).blend(c, UPPER_2);
+        FloatVector bd = b.blend(d.rearrange(SWAP_2), UPPER_2);
+        FloatVector db = b.rearrange(SWAP_2).blend(d, UPPER_2);
+        ac.blend(bd.rearrange(SWAP_1), UPPER_1).intoArray(out, outAt);
+        ac.rearrange(SWAP_1).blend(bd, UPPER_1).intoArray(out, outAt + outStride);
+        ca.blend(db.rearrange(SWAP_1), UPPER_1).intoArray(out, outAt + 2 * outStride);
+        ca.rearrange(SWAP_1).blend(db, UPPER_1).intoArray(out, outAt + 3 * outStride);
+    }
+}
