@@ -55,6 +55,9 @@ final class StepCommand implements Runnable {
     @Option(names = "--steps", paramLabel = "N", description = "Steps, at least 2 (default: ${DEFAULT-VALUE}).")
     private int steps = 7;
 
+    @Option(names = "--recompute", description = "Compute each block again in the backward pass: less memory.")
+    private boolean recompute;
+
     @Option(names = "--by-kernel", description = "Tell each kernel's seconds too, products by their shapes.")
     private boolean byKernel;
 
@@ -87,6 +90,7 @@ final class StepCommand implements Runnable {
                     .steps(steps)
                     .batchSize(batch)
                     .maxLength(length)
+                    .recompute(recompute)
                     .build();
             List<StepMetrics> metrics = new ArrayList<>();
             double started;

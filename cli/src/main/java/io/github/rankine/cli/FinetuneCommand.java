@@ -100,6 +100,9 @@ final class FinetuneCommand implements Callable<Integer> {
     private TrainingOptions training;
 
     @Mixin
+    private MemoryOptions memory;
+
+    @Mixin
     private DataOptions dataOptions;
 
     @Mixin
@@ -115,9 +118,10 @@ final class FinetuneCommand implements Callable<Integer> {
 
     @Override
     public Integer call() {
-        TrainingConfig config = training.config(dataOptions.maxLength());
+        TrainingConfig wanted = training.config(dataOptions.maxLength());
         LoraConfig fresh = lora.config();
-        requireSensible(config);
+        requireSensible(wanted);
+        memory.limit();
         RunFolder folder = new RunFolder(output);
         if (!resume) {
             folder.requireNew();
@@ -137,6 +141,7 @@ final class FinetuneCommand implements Callable<Integer> {
                     .initAdapter()
                     .map(initial -> storedConfig(initial, linears))
                     .orElse(fresh);
+            TrainingConfig config = memory.decide(wanted, candidate -> FineTune.plan(base, lora, samples, candidate));
             describe(base, lora, samples, config);
             LoraAdapter adapter = adapter(lora, base.decoder(), config.seed(), arena);
             try (FineTune run = resume
@@ -198,8 +203,10 @@ final class FinetuneCommand implements Callable<Integer> {
                     + ": what exceeds it adds parameters and nothing else");
         }
         MemoryPlan plan = FineTune.plan(base, lora, samples, config);
-        terminal.err().println("memory: " + MemoryReport.line(plan));
-        MemoryCheck.require(plan, MachineMemory.bytes());
+        terminal.err()
+                .println("memory: " + MemoryReport.line(plan)
+                        + (config.recompute() ? "; blocks are computed again in the backward pass" : ""));
+        MemoryCheck.require(plan, memory, config.recompute());
     }
 
     private static long elements(Collection<Parameter> parameters) {

@@ -7,19 +7,25 @@ import io.github.rankine.engine.train.MemoryPlan;
 final class MemoryCheck {
     private MemoryCheck() {}
 
-    /** @throws RankineException with the plan's figures and what to lower */
-    static void require(MemoryPlan plan, long available) {
-        if (plan.total() > available) {
-            throw new RankineException("the run needs " + Figures.bytes(plan.total()) + " of memory, the machine has "
-                    + Figures.bytes(available) + " (" + MemoryReport.line(plan) + "): " + remedy(plan));
+    /**
+     * @param recompute whether the plan is already one with recomputation
+     * @throws RankineException with the plan's figures and what to lower
+     */
+    static void require(MemoryPlan plan, MemoryOptions options, boolean recompute) {
+        if (plan.total() > options.limit()) {
+            throw new RankineException("the run needs " + Figures.bytes(plan.total()) + " of memory, "
+                    + options.allowance() + " (" + MemoryReport.line(plan) + "): " + remedy(plan, recompute));
         }
     }
 
-    private static String remedy(MemoryPlan plan) {
+    private static String remedy(MemoryPlan plan, boolean recompute) {
         long batch = plan.activations() + plan.logits();
         long adapter = plan.adapter() + plan.optimizer();
         if (plan.weights() >= Math.max(batch, adapter)) {
             return "choose a smaller model";
+        }
+        if (batch >= adapter && !recompute) {
+            return "leave out --recompute off, or lower --batch-size or --max-length";
         }
         return batch >= adapter
                 ? "lower --batch-size or --max-length, and raise --gradient-accumulation instead"

@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
+import java.util.function.Function;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -61,6 +62,9 @@ final class PlanCommand implements Runnable {
     private TrainingOptions training;
 
     @Mixin
+    private MemoryOptions memory;
+
+    @Mixin
     private DataOptions data;
 
     @Option(
@@ -90,7 +94,7 @@ final class PlanCommand implements Runnable {
 
     @Override
     public void run() {
-        TrainingConfig run = training.config(data.maxLength());
+        TrainingConfig wanted = training.config(data.maxLength());
         ModelConfig config = ModelConfig.read(model);
         try (CausalLanguageModel planned = CausalLanguageModel.planned(config)) {
             Decoder decoder = planned.decoder();
@@ -99,10 +103,12 @@ final class PlanCommand implements Runnable {
             long base = elements(decoder.parameters());
             decoder.activate(adapter);
             trained.forEach(parameter -> parameter.train(Arena.global()));
-            MemoryPlan plan = file == null
-                    ? MemoryPlan.of(decoder, trained, run.batchSize(), length(run, decoder))
-                    : MemoryPlan.of(decoder, trained, samples(config), run);
-            report(elements(trained), base + elements(trained), plan);
+            List<Sample> samples = file == null ? List.of() : samples(config);
+            Function<TrainingConfig, MemoryPlan> plan = run -> file == null
+                    ? MemoryPlan.of(decoder, trained, length(run, decoder), run)
+                    : MemoryPlan.of(decoder, trained, samples, run);
+            TrainingConfig run = memory.decide(wanted, plan);
+            report(elements(trained), base + elements(trained), plan.apply(run), run.recompute());
         }
     }
 
@@ -140,13 +146,15 @@ final class PlanCommand implements Runnable {
                 .sum();
     }
 
-    private void report(long trainable, long total, MemoryPlan plan) {
+    private void report(long trainable, long total, MemoryPlan plan, boolean recompute) {
         if (json.wanted()) {
             ObjectNode result = Json.mapper().createObjectNode();
             result.put("trainable_parameters", trainable);
             result.put("total_parameters", total);
             result.put("trainable_share", (double) trainable / total);
             MemoryReport.put(plan, result.putObject("memory_bytes"));
+            result.put("recompute", recompute);
+            result.put("memory_limit_bytes", memory.limit());
             result.put("machine_memory_bytes", MachineMemory.bytes());
             terminal.out().println(result);
             return;
@@ -156,6 +164,9 @@ final class PlanCommand implements Runnable {
                         + Figures.share(trainable, total) + " (" + Figures.exact(trainable) + " of "
                         + Figures.exact(total) + ")");
         terminal.out().println(MemoryReport.table(plan));
-        terminal.out().println("this machine has " + Figures.bytes(MachineMemory.bytes()));
+        if (recompute) {
+            terminal.out().println("with each block computed again in the backward pass");
+        }
+        terminal.out().println((plan.total() > memory.limit() ? "does not fit: " : "") + memory.allowance());
     }
 }

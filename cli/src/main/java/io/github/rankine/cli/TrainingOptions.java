@@ -85,7 +85,8 @@ final class TrainingOptions {
                         maxLength,
                         !noShuffle,
                         seed,
-                        evalEvery == null ? 0 : evalEvery));
+                        evalEvery == null ? 0 : evalEvery,
+                        false));
     }
 
     private void requirePositive(String option, Integer value) {

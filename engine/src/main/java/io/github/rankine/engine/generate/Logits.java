@@ -49,7 +49,7 @@ public final class Logits {
     }
 
     private static Tensor compute(Tape tape, Decoder decoder, Batch batch) {
-        Variable hidden = decoder.forward(tape, batch);
+        Variable hidden = decoder.forward(tape, batch, false);
         return decoder.logits(tape, hidden).value();
     }
 }

@@ -27,7 +27,7 @@ final class Gemm {
 
     private static final int MAX_RIGHT = 1 << 21;
     /** Enough tasks to balance a handful of threads. */
-    private static final int TASKS = 16;
+    private static final int TASKS = 32;
 
     private final Workers workers;
     private final PanelPacking[] packing;
@@ -164,43 +164,46 @@ final class Gemm {
             int lastPanel = Math.min(firstPanel + stripPanels, panels);
             float[] sum = sums[worker];
             for (int panel = firstPanel; panel < lastPanel; panel++) {
-                sum(chunk, row, rows, panel, sum);
-                int col = panel * NR;
-                int cols = Math.min(NR, chunk.cols - col);
-                write(sum, rows, cols, c, chunk.row + row, chunk.col + col, call.alpha, accumulate);
+                multiply(chunk, row, rows, panel, sum, c, call.alpha, accumulate);
             }
         });
     }
 
-    /** {@code sum[rows, NR]}: the product of a block of rows and a panel. */
-    private void sum(Chunk chunk, int row, int rows, int panel, float[] sum) {
-        Arrays.fill(sum, 0f);
+    /**
+     * A block of rows times a panel. Each tile is written as soon as it is complete, lest many writes that miss the caches come together:
+     * a few are done while the next tile is computed.
+     */
+    private void multiply(
+            Chunk chunk, int row, int rows, int panel, float[] sum, Tensor c, float alpha, boolean accumulate) {
+        Arrays.fill(sum, 0, rows * NR, 0f);
         int size = PanelKernel.groupSize(chunk.depth);
         int step = chunk.blockDepth();
+        int cols = Math.min(NR, chunk.cols - panel * NR);
         for (int d = 0; d < chunk.depth; d += step) {
-            PanelKernel.multiply(
-                    left,
-                    row / GROUP * size + d * GROUP,
-                    size,
-                    rows,
-                    right,
-                    (panel * chunk.depth + d) * NR,
-                    Math.min(step, chunk.depth - d),
-                    sum);
+            int depth = Math.min(step, chunk.depth - d);
+            int b = (panel * chunk.depth + d) * NR;
+            for (int i = 0; i < rows; i += GROUP) {
+                int a = (row + i) / GROUP * size + d * GROUP;
+                int count = Math.min(GROUP, rows - i);
+                PanelKernel.multiply(left, a, count, right, b, depth, sum, i * NR);
+                if (d + step >= chunk.depth) {
+                    write(sum, i * NR, count, cols, c, chunk.row + row + i, chunk.col + panel * NR, alpha, accumulate);
+                }
+            }
         }
     }
 
     private static void write(
-            float[] sum, int rows, int cols, Tensor c, long row, long col, float alpha, boolean accumulate) {
+            float[] sum, int at, int rows, int cols, Tensor c, long row, long col, float alpha, boolean accumulate) {
         MemorySegment out = c.segment();
         for (int i = 0; i < rows; i++) {
             long offset = c.offset(row + i, col);
             if (cols < NR) {
-                Elements.writeRow(sum, i * NR, cols, out, offset, alpha, accumulate);
+                Elements.writeRow(sum, at + i * NR, cols, out, offset, alpha, accumulate);
             } else if (accumulate) {
-                addVectors(sum, i * NR, out, offset, alpha);
+                addVectors(sum, at + i * NR, out, offset, alpha);
             } else {
-                setVectors(sum, i * NR, out, offset, alpha);
+                setVectors(sum, at + i * NR, out, offset, alpha);
             }
         }
     }

@@ -24,21 +24,14 @@ final class PanelKernel {
         return depth * GROUP + LANES;
     }
 
-    /**
-     * {@code c[rows, NR] += a[rows, depth] · b[depth, NR]}; rows are rounded up to whole tiles.
-     *
-     * @param groupSize elements from a group of {@code a}'s rows to the next
-     * @param c         rows NR apart
-     */
-    static void multiply(float[] a, int ao, int groupSize, int rows, float[] b, int bo, int depth, float[] c) {
-        int row = 0;
-        if (MR == 12) {
-            for (; rows - row > 8; row += 12) {
-                tile12(a, ao + row / GROUP * groupSize, b, bo, depth, c, row * NR);
-            }
+    /** {@code c[rows, NR] += a[rows, depth] · b[depth, NR]} for a group's rows, rounded up to whole tiles; {@code c}'s rows lie NR apart. */
+    static void multiply(float[] a, int ao, int rows, float[] b, int bo, int depth, float[] c, int co) {
+        if (MR == 12 && rows > 8) {
+            tile12(a, ao, b, bo, depth, c, co);
+            return;
         }
-        for (; row < rows; row += 4) {
-            tile4(a, ao + row / GROUP * groupSize + row % GROUP, b, bo, depth, c, row * NR);
+        for (int row = 0; row < rows; row += 4) {
+            tile4(a, ao + row, b, bo, depth, c, co + row * NR);
         }
     }
 

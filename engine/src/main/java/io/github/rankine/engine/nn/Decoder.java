@@ -71,9 +71,13 @@ public final class Decoder implements AutoCloseable {
         return positionEmbedding != null;
     }
 
-    /** The last hidden states {@code [m, d]} of a batch's loss rows. */
-    public Variable forward(Tape tape, Batch batch) {
-        Variable x = blocks(tape, batch.ids(), Context.of(batch));
+    /**
+     * The last hidden states {@code [m, d]} of a batch's loss rows.
+     *
+     * @param recompute whether the backward pass computes each block again instead of keeping what it needs: less memory, a third more time
+     */
+    public Variable forward(Tape tape, Batch batch, boolean recompute) {
+        Variable x = blocks(tape, batch.ids(), Context.of(batch), recompute);
         if (batch.lossRows().length < batch.tokens()) {
             Variable all = x;
             x = TokenOperations.gatherRows(tape, all, batch.lossRows());
@@ -84,7 +88,7 @@ public final class Decoder implements AutoCloseable {
 
     /** The last hidden state {@code [1, d]} after {@code ids}, which follow the tokens in the cache and join them. */
     public Variable forward(Tape tape, int[] ids, KeyValueCache cache) {
-        Variable all = blocks(tape, ids, Context.after(cache, ids.length));
+        Variable all = blocks(tape, ids, Context.after(cache, ids.length), false);
         cache.advance(ids.length);
         Variable last = TokenOperations.gatherRows(tape, all, new int[] {ids.length - 1});
         tape.done(all);
@@ -96,13 +100,22 @@ public final class Decoder implements AutoCloseable {
         return head.apply(tape, hidden);
     }
 
-    private Variable blocks(Tape tape, int[] ids, Context context) {
+    private Variable blocks(Tape tape, int[] ids, Context context, boolean recompute) {
         Variable x = TokenOperations.embedding(tape, ids, tokenEmbedding);
         if (positionEmbedding != null) {
             x = TokenOperations.addEmbedding(tape, x, context.positions(), positionEmbedding);
         }
         for (int layer = 0; layer < blocks.size(); layer++) {
-            x = blocks.get(layer).apply(tape, x, context, layer);
+            DecoderBlock block = blocks.get(layer);
+            int index = layer;
+            if (recompute) {
+                Variable before = x;
+                x = tape.recomputed(
+                        before, block.isTrainable(), (inner, input) -> block.apply(inner, input, context, index));
+                tape.done(before);
+            } else {
+                x = block.apply(tape, x, context, index);
+            }
         }
         return x;
     }

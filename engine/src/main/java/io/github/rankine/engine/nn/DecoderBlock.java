@@ -1,5 +1,6 @@
 package io.github.rankine.engine.nn;
 
+import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tape.PointwiseOperations;
 import io.github.rankine.engine.tape.Tape;
 import io.github.rankine.engine.tape.Variable;
@@ -23,6 +24,14 @@ public record DecoderBlock(Norm attentionNorm, SelfAttention attention, Norm mlp
         Variable y = PointwiseOperations.residual(tape, middle, transformed);
         tape.done(middle);
         return y;
+    }
+
+    /** Whether anything in it is trained. */
+    boolean isTrainable() {
+        return linears().stream().anyMatch(Linear::isTrainable)
+                || Stream.of(attentionNorm, mlpNorm)
+                        .flatMap(norm -> norm.parameters().stream())
+                        .anyMatch(Parameter::isTrainable);
     }
 
     /** Its linear layers, in the order of the checkpoint. */

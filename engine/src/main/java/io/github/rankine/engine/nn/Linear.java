@@ -64,6 +64,15 @@ public final class Linear {
         return bias;
     }
 
+    /** Whether the weight, the bias or an adapter is trained. */
+    boolean isTrainable() {
+        return weight.isTrainable()
+                || (bias != null && bias.isTrainable())
+                || adapters.stream()
+                        .anyMatch(
+                                module -> module.a().isTrainable() || module.b().isTrainable());
+    }
+
     void setAdapters(List<LoraModule> modules) {
         adapters = List.copyOf(modules);
     }

@@ -13,6 +13,7 @@ public final class NormOperations {
         Variable y = tape.output(x.rows(), x.cols(), x.requiresGradient() || weight.isTrainable());
         Buffer inverseRms = tape.take(x.rows(), 1);
         kernels.rmsNorm(x.value(), weight.value(), eps, y.value(), inverseRms.tensor());
+        y.recomputeBy(value -> kernels.rmsNorm(x.value(), weight.value(), eps, value, inverseRms.tensor()));
         tape.record(y, List.of(x), List.of(inverseRms), () -> {
             boolean accumulate = x.hasGradient();
             kernels.rmsNormBackward(
@@ -35,6 +36,8 @@ public final class NormOperations {
         Variable y = tape.output(x.rows(), x.cols(), x.requiresGradient() || trainable);
         Buffer statistics = tape.take(x.rows(), 2);
         kernels.layerNorm(x.value(), weight.value(), bias.value(), eps, y.value(), statistics.tensor());
+        y.recomputeBy(
+                value -> kernels.layerNorm(x.value(), weight.value(), bias.value(), eps, value, statistics.tensor()));
         tape.record(y, List.of(x), List.of(statistics), () -> {
             boolean accumulate = x.hasGradient();
             kernels.layerNormBackward(

@@ -32,6 +32,7 @@ public final class PointwiseOperations {
         Kernels kernels = tape.kernels();
         Variable y = tape.output(gate.rows(), gate.cols(), gate.requiresGradient() || up.requiresGradient());
         kernels.swiglu(gate.value(), up.value(), y.value());
+        y.recomputeBy(value -> kernels.swiglu(gate.value(), up.value(), value));
         tape.record(y, List.of(gate, up), List.of(), () -> {
             kernels.swigluBackward(gate.value(), up.value(), y.gradient(), tape.gradient(gate), y.gradient());
             tape.passGradient(y, up);
@@ -45,6 +46,7 @@ public final class PointwiseOperations {
         Kernels kernels = tape.kernels();
         Variable y = tape.output(x.rows(), x.cols(), x.requiresGradient());
         kernels.gelu(x.value(), y.value(), tanhApproximation);
+        y.recomputeBy(value -> kernels.gelu(x.value(), value, tanhApproximation));
         tape.record(y, List.of(x), List.of(), () -> {
             boolean accumulate = x.hasGradient();
             kernels.geluBackward(x.value(), y.gradient(), tape.gradient(x), tanhApproximation, accumulate);

@@ -5,6 +5,7 @@ import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.tensor.Tensor;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.BiFunction;
 
 /**
  * Records operations as they run forward and runs their gradients in reverse.
@@ -12,7 +13,8 @@ import java.util.List;
  * <p>Operations are coarse ({@link Operations}): a whole product or attention layer each, with its backward pass next to its
  * forward pass. Nothing is recorded for what leads to nothing trainable, so the backward pass ends at the lowest adapted
  * layer by itself. A value lives until the operation that made it has run backward, or, when no gradient needs it,
- * until {@link #done}.
+ * until {@link #done}. What is cheap to compute again, as a normalisation is, does not wait for its gradient in memory either: it is
+ * computed again when the backward pass comes to it. {@link #recomputed} does the same for a whole block of operations.
  */
 public final class Tape {
     private final Kernels kernels;
@@ -22,8 +24,8 @@ public final class Tape {
     private final long dropoutSeed;
     private final List<Entry> entries = new ArrayList<>();
 
-    /** One operation: its result, what to free after it has run backward, and its backward pass. */
-    private record Entry(Variable output, List<Buffer> saved, Runnable backward) {}
+    /** One operation: its result, the values its backward pass reads, what to free after it, and that pass. */
+    private record Entry(Variable output, List<Variable> needed, List<Buffer> saved, Runnable backward) {}
 
     private Tape(Kernels kernels, Workspace workspace, boolean recording, boolean dropout, long dropoutSeed) {
         this.kernels = kernels;
@@ -97,12 +99,12 @@ public final class Tape {
             return;
         }
         needed.forEach(Variable::retain);
-        entries.add(new Entry(output, saved, backward));
+        entries.add(new Entry(output, needed, saved, backward));
     }
 
     /** Says that nothing further reads the variable forward: frees it unless a gradient needs it. */
     public void done(Variable variable) {
-        if (!variable.isRetained() && variable.hasValue()) {
+        if (!variable.isKept() && variable.hasValue()) {
             workspace.give(variable.takeValue());
         }
     }
@@ -136,12 +138,47 @@ public final class Tape {
         }
     }
 
+    private void restore(Variable variable) {
+        if (!variable.hasValue()) {
+            variable.recompute(workspace.take(variable.rows(), variable.cols()));
+        }
+    }
+
+    /**
+     * The result of a block of operations of which nothing is kept but {@code x}: the backward pass runs the block again (Chen et al. 2016).
+     *
+     * @param x         what the block reads; its other operands are parameters
+     * @param trainable whether any of these parameters is
+     * @param block     computes the result on the tape that it is given
+     */
+    public Variable recomputed(Variable x, boolean trainable, BiFunction<Tape, Variable, Variable> block) {
+        if (!recording || (!trainable && !x.requiresGradient())) {
+            return block.apply(this, x);
+        }
+        Tape forward = new Tape(kernels, workspace, false, dropout, dropoutSeed);
+        Variable result = block.apply(forward, new Variable(Buffer.view(x.value()), false));
+        Variable y = new Variable(result.takeValue(), true);
+        record(y, List.of(x), List.of(), () -> {
+            Tape again = new Tape(kernels, workspace, true, dropout, dropoutSeed);
+            Variable input = new Variable(Buffer.view(x.value()), x.requiresGradient());
+            Variable output = block.apply(again, input);
+            output.setGradient(y.takeGradient());
+            again.backward();
+            again.passGradient(input, x);
+            if (input.hasGradient()) {
+                workspace.give(input.takeGradient());
+            }
+        });
+        return y;
+    }
+
     /** Runs every recorded operation backward, last first, and frees what they held. */
     public void backward() {
         for (int i = entries.size() - 1; i >= 0; i--) {
             Entry entry = entries.get(i);
             Variable output = entry.output();
             if (output.hasGradient()) {
+                entry.needed().forEach(this::restore);
                 entry.backward().run();
             }
             if (output.hasGradient()) {

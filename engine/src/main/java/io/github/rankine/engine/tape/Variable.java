@@ -1,6 +1,7 @@
 package io.github.rankine.engine.tape;
 
 import io.github.rankine.engine.tensor.Tensor;
+import java.util.function.Consumer;
 
 /** A value that was computed on a {@link Tape}, and its gradient while the tape runs backward. */
 public final class Variable {
@@ -8,6 +9,7 @@ public final class Variable {
     private final long cols;
     private final boolean requiresGradient;
     private boolean retained;
+    private Consumer<Tensor> recomputation;
     private Buffer value;
     private Buffer gradient;
 
@@ -67,11 +69,29 @@ public final class Variable {
         return value != null;
     }
 
-    void retain() {
-        retained = true;
+    /**
+     * Says that the value is cheaply made again from what its operation needs to run backward, and need not be kept itself; where that
+     * operation is not recorded, it is.
+     *
+     * @param recomputation writes the value
+     */
+    void recomputeBy(Consumer<Tensor> recomputation) {
+        if (requiresGradient) {
+            this.recomputation = recomputation;
+        }
     }
 
-    boolean isRetained() {
-        return retained;
+    /** Whether the value is kept for the backward pass. */
+    boolean isKept() {
+        return retained && recomputation == null;
+    }
+
+    void recompute(Buffer memory) {
+        value = memory;
+        recomputation.accept(memory.tensor());
+    }
+
+    void retain() {
+        retained = true;
     }
 }

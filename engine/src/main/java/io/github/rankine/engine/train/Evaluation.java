@@ -26,7 +26,7 @@ public record Evaluation(double loss, long tokens) {
      */
     public static Evaluation of(Decoder decoder, Kernels kernels, List<Sample> samples, int batchSize) {
         SampleCheck.check(samples, decoder);
-        try (LossPass pass = new LossPass(decoder, kernels)) {
+        try (LossPass pass = new LossPass(decoder, kernels, false)) {
             return of(pass, samples, batchSize);
         }
     }

@@ -21,6 +21,7 @@ final class LossPass implements AutoCloseable {
 
     private final Decoder decoder;
     private final Kernels kernels;
+    private final boolean recompute;
     private final Workspace activations = Workspace.empty();
     private final Workspace logits = Workspace.empty();
 
@@ -30,23 +31,25 @@ final class LossPass implements AutoCloseable {
     /** Summed loss of a pass and where its time went. */
     record Result(double loss, StepTimes times) {}
 
-    LossPass(Decoder decoder, Kernels kernels) {
+    /** @param recompute as {@link Decoder#forward} takes it */
+    LossPass(Decoder decoder, Kernels kernels, boolean recompute) {
         this.decoder = decoder;
         this.kernels = kernels;
+        this.recompute = recompute;
     }
 
     /** What a pass over this batch needs; touches no weight. */
-    static Memory plan(Decoder decoder, Batch batch, boolean gradient) {
+    static Memory plan(Decoder decoder, Batch batch, boolean gradient, boolean recompute) {
         try (Workspace activations = Workspace.planning();
                 Workspace logits = Workspace.planning()) {
-            run(decoder, PlanningKernels.create(), activations, logits, batch, gradient, 0, 1);
+            run(decoder, PlanningKernels.create(), activations, logits, batch, gradient, recompute, 0, 1);
             return new Memory(activations.peak(), logits.peak());
         }
     }
 
     /** Gets the memory for a pass over this batch. */
     void reserve(Batch batch, boolean gradient) {
-        Memory memory = plan(decoder, batch, gradient);
+        Memory memory = plan(decoder, batch, gradient, recompute);
         activations.reserve(memory.activations());
         logits.reserve(memory.logits());
     }
@@ -54,7 +57,8 @@ final class LossPass implements AutoCloseable {
     /** Summed negative log-likelihood of the batch's targets. */
     double loss(Batch batch) {
         reserve(batch, false);
-        return run(decoder, kernels, activations, logits, batch, false, 0, 1).loss();
+        return run(decoder, kernels, activations, logits, batch, false, recompute, 0, 1)
+                .loss();
     }
 
     /**
@@ -64,7 +68,7 @@ final class LossPass implements AutoCloseable {
      */
     Result lossAndGradient(Batch batch, long dropoutSeed, float gradientScale) {
         reserve(batch, true);
-        return run(decoder, kernels, activations, logits, batch, true, dropoutSeed, gradientScale);
+        return run(decoder, kernels, activations, logits, batch, true, recompute, dropoutSeed, gradientScale);
     }
 
     private static Result run(
@@ -74,13 +78,14 @@ final class LossPass implements AutoCloseable {
             Workspace logits,
             Batch batch,
             boolean gradient,
+            boolean recompute,
             long dropoutSeed,
             float gradientScale) {
         Tape tape = gradient
                 ? Tape.recording(kernels, activations, dropoutSeed)
                 : Tape.withoutGradients(kernels, activations);
         long start = System.nanoTime();
-        Variable hidden = decoder.forward(tape, batch);
+        Variable hidden = decoder.forward(tape, batch, recompute);
         long forward = System.nanoTime();
         int chunk = (int) Math.clamp(LOGITS_BYTES / 4 / decoder.vocabularySize(), 1, MAX_CHUNK);
         double loss = TokenOperations.crossEntropy(

@@ -24,11 +24,12 @@ public record MemoryPlan(long weights, long adapter, long optimizer, long activa
     }
 
     /**
-     * Plans steps of {@code batchSize} sequences of {@code length} tokens, all learned. The decoder needs shapes alone; {@code trainable} must
-     * be in training ({@link Parameter#train}) and active.
+     * Plans steps of {@code config}'s batch size with sequences of {@code length} tokens, all learned. The decoder needs shapes alone;
+     * {@code trainable} must be in training ({@link Parameter#train}) and active.
      */
-    public static MemoryPlan of(Decoder decoder, List<Parameter> trainable, int batchSize, int length) {
-        return of(decoder, trainable, BatchOrder.batchOf(Collections.nCopies(batchSize, Sample.of(new int[length]))));
+    public static MemoryPlan of(Decoder decoder, List<Parameter> trainable, int length, TrainingConfig config) {
+        Batch batch = BatchOrder.batchOf(Collections.nCopies(config.batchSize(), Sample.of(new int[length])));
+        return of(decoder, trainable, batch, config.recompute());
     }
 
     /** The same for the largest batch of the first epoch over {@code samples}. */
@@ -39,11 +40,11 @@ public record MemoryPlan(long weights, long adapter, long optimizer, long activa
                 .map(order::batch)
                 .max(Comparator.comparingInt(Batch::tokens))
                 .orElseThrow();
-        return of(decoder, trainable, largest);
+        return of(decoder, trainable, largest, config.recompute());
     }
 
-    private static MemoryPlan of(Decoder decoder, List<Parameter> trainable, Batch batch) {
-        LossPass.Memory pass = LossPass.plan(decoder, batch, true);
+    private static MemoryPlan of(Decoder decoder, List<Parameter> trainable, Batch batch, boolean recompute) {
+        LossPass.Memory pass = LossPass.plan(decoder, batch, true, recompute);
         SequencedSet<Parameter> frozen = decoder.parameters();
         trainable.forEach(frozen::remove);
         long trained = bytes(trainable);

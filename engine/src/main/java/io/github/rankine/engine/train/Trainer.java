@@ -61,7 +61,7 @@ public final class Trainer implements AutoCloseable {
         order = new BatchOrder(List.copyOf(samples), config);
         trainable.forEach(parameter -> parameter.train(arena));
         optimizer = new AdamW(kernels, this.trainable, arena);
-        pass = new LossPass(decoder, kernels);
+        pass = new LossPass(decoder, kernels, config.recompute());
         stepsPerEpoch = Math.ceilDiv(order.batchesPerEpoch(), config.gradientAccumulation());
         totalSteps = config.steps() > 0 ? config.steps() : stepsOfEpochs();
     }

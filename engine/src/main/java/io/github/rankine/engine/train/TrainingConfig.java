@@ -19,6 +19,8 @@ import io.github.rankine.engine.RankineException;
  * @param shuffle              new order in each epoch; otherwise the order of the file
  * @param seed                 of order and dropout
  * @param evalEvery            steps between evaluations; 0 evaluates at the end only
+ * @param recompute            whether the backward pass computes each block again instead of keeping what it needs: less memory, a third
+ *     more time, the same bits
  */
 public record TrainingConfig(
         double learningRate,
@@ -34,7 +36,8 @@ public record TrainingConfig(
         int maxLength,
         boolean shuffle,
         long seed,
-        int evalEvery) {
+        int evalEvery,
+        boolean recompute) {
     /** Decay of AdamW's first moment. */
     public static final double BETA1 = 0.9;
     /** Decay of AdamW's second moment. */
@@ -67,6 +70,26 @@ public record TrainingConfig(
         return new Builder();
     }
 
+    /** The same with recomputation or without. */
+    public TrainingConfig withRecompute(boolean value) {
+        return new TrainingConfig(
+                learningRate,
+                schedule,
+                warmup,
+                weightDecay,
+                maxGradNorm,
+                epochs,
+                steps,
+                batchSize,
+                gradientAccumulation,
+                packing,
+                maxLength,
+                shuffle,
+                seed,
+                evalEvery,
+                value);
+    }
+
     /** Steps of warm-up in a run of {@code total} steps. */
     int warmupSteps(int total) {
         return (int) Math.ceil(warmup < 1 ? warmup * total : warmup);
@@ -88,6 +111,7 @@ public record TrainingConfig(
         private boolean shuffle = true;
         private long seed;
         private int evalEvery;
+        private boolean recompute;
 
         private Builder() {}
 
@@ -161,6 +185,11 @@ public record TrainingConfig(
             return this;
         }
 
+        public Builder recompute(boolean value) {
+            recompute = value;
+            return this;
+        }
+
         public TrainingConfig build() {
             return new TrainingConfig(
                     learningRate,
@@ -176,7 +205,8 @@ public record TrainingConfig(
                     maxLength,
                     shuffle,
                     seed,
-                    evalEvery);
+                    evalEvery,
+                    recompute);
         }
     }
 }

@@ -64,7 +64,7 @@ class VectorKernelsBlocksTest {
         assertThat(d.toArray()).isEqualTo(c.toArray());
     }
 
-    /** So deep that a chunk holds the least that it can, one panel of columns. */
+    /** Deeper than what is packed at a time, and with more rows than are packed of that depth. */
     @Test
     void productsOfMoreDepthThanAChunkHolds() {
         int k = 66_000;
@@ -75,6 +75,39 @@ class VectorKernelsBlocksTest {
         for (int row = 0; row < 5; row++) {
             for (int col = 0; col < 33; col++) {
                 assertThat((double) c.get(row, col)).isCloseTo(dot(a, row, b, col), within(0.02));
+            }
+        }
+    }
+
+    /** 4,194,304 elements of the left-hand side are packed at a time: here 672 of 1,200 rows, and half of the columns. */
+    @Test
+    void productsOfMoreRowsThanAChunkHolds() {
+        int k = 8250;
+        Tensor a = random(1200, k);
+        Tensor b = random(70, k);
+        Tensor c = Tensor.allocate(arena, 1200, 70);
+        kernels.matmulNT(a, b.asWeight(), c, 1f, false);
+        Tensor gradient = Tensor.allocate(arena, 70, 1200);
+        Tensor aTransposed = Tensor.allocate(arena, k, 1200);
+        Tensor bTransposed = Tensor.allocate(arena, k, 70);
+        transpose(a, aTransposed);
+        transpose(b, bTransposed);
+        kernels.matmulTN(bTransposed, aTransposed, gradient, 1f, false);
+        for (int row : new int[] {0, 11, 12, 95, 96, 671, 672, 673, 767, 768, 1199}) {
+            for (int col : new int[] {0, 31, 32, 63, 64, 69}) {
+                double expected = dot(a, row, b, col);
+                assertThat((double) c.get(row, col)).as("c[%d, %d]", row, col).isCloseTo(expected, within(5e-3));
+                assertThat((double) gradient.get(col, row))
+                        .as("gradient[%d, %d]", col, row)
+                        .isCloseTo(expected, within(5e-3));
+            }
+        }
+    }
+
+    private static void transpose(Tensor in, Tensor out) {
+        for (int row = 0; row < in.rows(); row++) {
+            for (int col = 0; col < in.cols(); col++) {
+                out.set(col, row, in.get(row, col));
             }
         }
     }

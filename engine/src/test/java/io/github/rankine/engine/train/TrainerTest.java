@@ -90,6 +90,64 @@ class TrainerTest {
     }
 
     @Test
+    void recomputedBlocksTrainTheSameBitsInLessMemory() {
+        for (List<String> targets : List.of(List.of("q_proj", "down_proj"), List.of("layers.1.mlp.up_proj"))) {
+            Decoder decoder = TinyDecoder.create(arena, 1);
+            LoraConfig lora = new LoraConfig(
+                    4,
+                    8,
+                    0.2,
+                    new ModuleSelector.Suffixes(targets),
+                    null,
+                    List.of(),
+                    List.of(),
+                    Map.of(),
+                    Map.of(),
+                    false);
+            LoraAdapter kept = LoraAdapter.initialize(lora, decoder.linearShapes(), 3, arena);
+            LoraAdapter recomputed = LoraAdapter.initialize(lora, decoder.linearShapes(), 3, arena);
+            TrainingConfig config = config().batchSize(3).steps(6).build();
+            List<StepMetrics> steps = train(decoder, kept, config, samples(6));
+            List<StepMetrics> again = train(decoder, recomputed, config.withRecompute(true), samples(6));
+            assertThat(again.stream().map(StepMetrics::loss))
+                    .isEqualTo(steps.stream().map(StepMetrics::loss).toList());
+            assertThat(values(recomputed.parameters()))
+                    .usingRecursiveComparison()
+                    .isEqualTo(values(kept.parameters()));
+        }
+    }
+
+    @Test
+    void recomputedBlocksTrainEveryWeightAlike() {
+        Decoder decoder = TinyDecoder.create(arena, 1);
+        Decoder other = TinyDecoder.create(arena, 1);
+        TrainingConfig config = config().batchSize(3).steps(4).build();
+        for (Decoder each : List.of(decoder, other)) {
+            List<Parameter> all = List.copyOf(each.parameters());
+            TrainingConfig run = config.withRecompute(each == other);
+            try (Trainer trainer = new Trainer(each, kernels, all, samples(6), List.of(), run)) {
+                trainer.run(new TrainingListener() {});
+            }
+        }
+        assertThat(values(List.copyOf(other.parameters())))
+                .usingRecursiveComparison()
+                .isEqualTo(values(List.copyOf(decoder.parameters())));
+    }
+
+    @Test
+    void recomputedBlocksTakeLessMemory() {
+        Decoder decoder = TinyDecoder.create(arena, 1);
+        LoraAdapter adapter = adapter(decoder, 0);
+        decoder.activate(adapter);
+        adapter.parameters().forEach(parameter -> parameter.train(arena));
+        MemoryPlan kept = MemoryPlan.of(decoder, adapter.parameters(), 32, config().build());
+        MemoryPlan recomputed = MemoryPlan.of(
+                decoder, adapter.parameters(), 32, config().recompute(true).build());
+        assertThat(recomputed.activations()).isLessThan(kept.activations());
+        assertThat(recomputed.total() - recomputed.activations()).isEqualTo(kept.total() - kept.activations());
+    }
+
+    @Test
     void anInterruptedRunContinuesBitForBit() {
         TrainingConfig config = config().batchSize(2).epochs(4).shuffle(true).build();
         Decoder decoder = TinyDecoder.create(arena, 1);

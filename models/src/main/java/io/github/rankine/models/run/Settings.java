@@ -36,6 +36,8 @@ final class Settings {
             Checkpoint base, LoraAdapter initial, TrainingData data, TrainingConfig config, Kernels kernels) {
         Map<String, String> settings = new LinkedHashMap<>();
         putAll(settings, config);
+        // It changes the memory that a run takes and no bit of its result.
+        settings.remove("recompute");
         putAll(settings, initial.config());
         settings.put("model", fingerprint(base));
         settings.put("data", fingerprint(data.samples()));

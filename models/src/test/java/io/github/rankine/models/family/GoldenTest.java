@@ -59,7 +59,7 @@ class GoldenTest {
     @MethodSource("cases")
     void lossAndGradients(String name, String kernelsName) {
         try (Case c = new Case(name, kernelsName);
-                Trainer trainer = c.trainer(1)) {
+                Trainer trainer = c.trainer(1, false)) {
             List<StepMetrics> steps = run(trainer);
             assertThat(steps.getFirst().loss()).isCloseTo(c.golden("lora.loss")[0], relative(1e-5));
             for (Parameter parameter : c.adapter.parameters()) {
@@ -75,7 +75,7 @@ class GoldenTest {
     @MethodSource("cases")
     void tenSteps(String name, String kernelsName) {
         try (Case c = new Case(name, kernelsName);
-                Trainer trainer = c.trainer(STEPS)) {
+                Trainer trainer = c.trainer(STEPS, false)) {
             List<StepMetrics> steps = run(trainer);
             float[] losses = c.golden("train.losses");
             float[] norms = c.golden("train.grad_norms");
@@ -89,6 +89,18 @@ class GoldenTest {
                         .as(parameter.name())
                         .isLessThan(2e-3);
             }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("cases")
+    void tenStepsWithRecomputedBlocksAreTheSame(String name, String kernelsName) {
+        try (Case kept = new Case(name, kernelsName);
+                Trainer trainer = kept.trainer(STEPS, false);
+                Case recomputed = new Case(name, kernelsName);
+                Trainer again = recomputed.trainer(STEPS, true)) {
+            assertThat(run(again).stream().map(StepMetrics::loss))
+                    .isEqualTo(run(trainer).stream().map(StepMetrics::loss).toList());
         }
     }
 
@@ -186,7 +198,7 @@ class GoldenTest {
             return model.decoder();
         }
 
-        Trainer trainer(int steps) {
+        Trainer trainer(int steps, boolean recompute) {
             decoder().activate(adapter);
             TrainingConfig config = TrainingConfig.builder()
                     .learningRate(5e-3)
@@ -195,6 +207,7 @@ class GoldenTest {
                     .steps(steps)
                     .batchSize(BATCH)
                     .shuffle(false)
+                    .recompute(recompute)
                     .build();
             return new Trainer(decoder(), kernels, adapter.parameters(), samples, List.of(), config);
         }
