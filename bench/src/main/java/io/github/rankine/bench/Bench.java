@@ -12,7 +12,13 @@ import picocli.CommandLine.Spec;
         name = "bench/run",
         mixinStandardHelpOptions = true,
         description = "Measures Rankine: kernels, training steps, generation.",
-        subcommands = {CheckpointCommand.class, StepCommand.class, GenerateCommand.class, JmhCommand.class})
+        subcommands = {
+            CheckpointCommand.class,
+            StepCommand.class,
+            GenerateCommand.class,
+            ProductsCommand.class,
+            JmhCommand.class
+        })
 public final class Bench implements Runnable {
     @Spec
     private CommandSpec spec;
@@ -30,7 +36,9 @@ public final class Bench implements Runnable {
 
     /** Wrong usage exits with 2, any other failure with 1; what the user can mend is one line. */
     static CommandLine commandLine() {
-        return new CommandLine(new Bench()).setExecutionExceptionHandler((e, line, _) -> {
+        CommandLine commandLine = new CommandLine(new Bench());
+        commandLine.getSubcommands().get("jmh").setUnmatchedOptionsArePositionalParams(true);
+        return commandLine.setExecutionExceptionHandler((e, line, _) -> {
             if (!(e instanceof RankineException)) {
                 throw e;
             }

@@ -13,7 +13,6 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
 
@@ -48,7 +47,7 @@ final class CheckpointCommand implements Runnable {
             throw new RankineException("--shape " + shape + ": there are " + String.join(", ", SHAPES));
         }
         requireEmpty();
-        DType stored = type();
+        DType stored = Operands.type("--type", type);
         AtomicFile.createFolder(output);
         AtomicFile.writeText(output.resolve(ModelConfig.FILE), configuration());
         try (Arena arena = Arena.ofShared();
@@ -57,14 +56,6 @@ final class CheckpointCommand implements Runnable {
             model.save(output, stored);
         }
         System.out.println(output + ": random weights in the shape of " + shape + ", " + stored);
-    }
-
-    private DType type() {
-        try {
-            return DType.valueOf(type.toUpperCase(Locale.ROOT));
-        } catch (IllegalArgumentException e) {
-            throw new RankineException("--type " + type + ": there are bf16, f16, f32", e);
-        }
     }
 
     private void requireEmpty() {

@@ -52,6 +52,9 @@ final class GenerateCommand implements Runnable {
                     .ints(promptLength, 0, base.decoder().vocabularySize())
                     .toArray();
             for (int run = 0; run < runs; run++) {
+                if (run == 1) {
+                    options.warmedUp();
+                }
                 long[] times = new long[newTokens];
                 int[] known = new int[1];
                 long start = System.nanoTime();
@@ -85,6 +88,7 @@ final class GenerateCommand implements Runnable {
         result.put("decode_tokens_per_second", tokensPerSecond);
         // Every weight is read once a token; of an embedding that is not the head too, one row.
         result.put("decode_bytes_per_second", tokensPerSecond * weightBytes);
+        options.putKernelTimes(result, runs - 1);
         ThisProcess.putPeakMemory(result);
         return result;
     }

@@ -12,7 +12,7 @@ import java.util.HashMap;
 import java.util.Map;
 import java.util.stream.Collectors;
 
-/** Adds up the time that each kernel takes, products by their shapes. */
+/** Adds up the time that each kernel takes, by the shapes it works on. */
 final class KernelTimes {
     private final Map<String, Long> nanos = new HashMap<>();
 
@@ -32,11 +32,14 @@ final class KernelTimes {
     }
 
     private static String key(Method method, Object... arguments) {
-        if (!method.getName().startsWith("matmul")) {
+        if (arguments == null) {
             return method.getName();
         }
         return method.getName() + " "
-                + Arrays.stream(arguments).limit(3).map(KernelTimes::shape).collect(Collectors.joining(" "));
+                + Arrays.stream(arguments)
+                        .limit(method.getName().startsWith("matmul") ? 3 : 1)
+                        .map(KernelTimes::shape)
+                        .collect(Collectors.joining(" "));
     }
 
     private static String shape(Object operand) {

@@ -20,12 +20,30 @@ final class RunOptions {
     @Option(names = "--json", description = "Tell the result as one JSON object.")
     private boolean json;
 
+    @Option(names = "--by-kernel", description = "Tell each kernel's seconds too, products by their shapes.")
+    private boolean byKernel;
+
+    private final KernelTimes kernelTimes = new KernelTimes();
+
     /** The kernels asked for, to be closed. */
     Kernels open() {
         if (threads < 1) {
             throw new RankineException("--threads " + threads + ": must be at least 1");
         }
-        return KernelsLookup.named(kernels, threads);
+        Kernels opened = KernelsLookup.named(kernels, threads);
+        return byKernel ? kernelTimes.time(opened) : opened;
+    }
+
+    /** Says that the warm-up is over: what the kernels take counts from here on. */
+    void warmedUp() {
+        kernelTimes.reset();
+    }
+
+    /** Adds each kernel's seconds for each of {@code repetitions}, if they are wanted. */
+    void putKernelTimes(ObjectNode result, int repetitions) {
+        if (byKernel) {
+            kernelTimes.put(result.putObject("kernel_seconds"), repetitions);
+        }
     }
 
     int threads() {

@@ -58,13 +58,8 @@ final class StepCommand implements Runnable {
     @Option(names = "--recompute", description = "Compute each block again in the backward pass: less memory.")
     private boolean recompute;
 
-    @Option(names = "--by-kernel", description = "Tell each kernel's seconds too, products by their shapes.")
-    private boolean byKernel;
-
     @Mixin
     private RunOptions options;
-
-    private final KernelTimes kernelTimes = new KernelTimes();
 
     @Override
     public void run() {
@@ -78,9 +73,8 @@ final class StepCommand implements Runnable {
             throw new RankineException("--length " + length + ": must be at least 2 tokens");
         }
         try (CausalLanguageModel base = CausalLanguageModel.open(model);
-                Kernels opened = options.open();
+                Kernels kernels = options.open();
                 Arena arena = Arena.ofShared()) {
-            Kernels kernels = byKernel ? kernelTimes.time(opened) : opened;
             Decoder decoder = base.decoder();
             LoraConfig lora = LoraConfig.of(rank, 2.0 * rank, selector());
             LoraAdapter.requireTargets(lora, decoder.linearShapes());
@@ -102,7 +96,7 @@ final class StepCommand implements Runnable {
                     public void step(StepMetrics step) {
                         metrics.add(step);
                         if (metrics.size() == warmup()) {
-                            kernelTimes.reset();
+                            options.warmedUp();
                         }
                     }
                 });
@@ -140,9 +134,7 @@ final class StepCommand implements Runnable {
         seconds.put("backward", median(measured, step -> step.times().backward()));
         seconds.put("optimizer", median(measured, step -> step.times().optimizer()));
         seconds.put("to_first_step", started);
-        if (byKernel) {
-            kernelTimes.put(result.putObject("kernel_seconds"), steps - warmup());
-        }
+        options.putKernelTimes(result, steps - warmup());
         result.put("loss", metrics.getLast().loss());
         ThisProcess.putPeakMemory(result);
         return result;

@@ -22,10 +22,15 @@ final class MatVec {
     private final Workers workers;
     private float[] x = new float[0];
     private final float[][] scratch;
+    private final RowDots[] dots;
 
     MatVec(Workers workers) {
         this.workers = workers;
         scratch = new float[workers.count()][0];
+        dots = new RowDots[workers.count()];
+        for (int worker = 0; worker < dots.length; worker++) {
+            dots[worker] = new RowDots();
+        }
     }
 
     /** {@code c[m, n] (+)= alpha · a[m, k] · b[n, k]ᵀ}: a dot product an output. */
@@ -34,21 +39,16 @@ final class MatVec {
         int k = Math.toIntExact(a.cols());
         int n = Math.toIntExact(c.cols());
         copyRows(a, m, k);
+        for (int i = 0; i < m; i++) {
+            RowDots.arrange(b.type(), x, i * k, k);
+        }
         workers.run((n + OUTPUTS - 1) / OUTPUTS, (task, worker) -> {
-            float[] row = rowScratch(worker, k);
-            for (int j = task * OUTPUTS; j < Math.min(n, (task + 1) * OUTPUTS); j++) {
-                boolean unpack = b.type() == DType.F16;
-                if (unpack) {
-                    b.read(j, 0, row, 0, k);
-                }
-                for (int i = 0; i < m; i++) {
-                    float dot = unpack
-                            ? dot(row, x, i * k, k)
-                            : Unpack.dot(b.type(), b.data(), j * b.stride(), x, i * k, k);
-                    long at = c.offset(i, j);
-                    Elements.set(
-                            c.segment(), at, accumulate ? Elements.get(c.segment(), at) + alpha * dot : alpha * dot);
-                }
+            float[] out = rowScratch(worker, OUTPUTS);
+            int first = task * OUTPUTS;
+            int count = Math.min(OUTPUTS, n - first);
+            for (int i = 0; i < m; i++) {
+                dots[worker].run(b.type(), b.data(), first * b.stride(), b.stride(), count, x, i * k, k, out, 0);
+                Elements.writeRow(out, 0, count, c.segment(), c.offset(i, first), alpha, accumulate);
             }
         });
     }
@@ -90,19 +90,6 @@ final class MatVec {
             scratch[worker] = new float[size];
         }
         return scratch[worker];
-    }
-
-    private static float dot(float[] row, float[] x, int offset, int count) {
-        FloatVector sum = FloatVector.zero(SPECIES);
-        int i = 0;
-        for (; i <= count - LANES; i += LANES) {
-            sum = FloatVector.fromArray(SPECIES, row, i).fma(FloatVector.fromArray(SPECIES, x, offset + i), sum);
-        }
-        float total = VectorMath.sum(sum);
-        for (; i < count; i++) {
-            total = Math.fma(row[i], x[offset + i], total);
-        }
-        return total;
     }
 
     private static void addScaled(float factor, float[] in, int from, float[] out, int to, int count) {

@@ -24,6 +24,11 @@ final class TaskTable {
         return items == 0 ? 0 : ends[items - 1];
     }
 
+    /** One more than the last task of an item. */
+    int end(int item) {
+        return ends[item];
+    }
+
     int item(int task) {
         int low = 0;
         int high = items - 1;

@@ -102,64 +102,11 @@ final class Unpack {
                 .convertShape(VectorOperators.ZERO_EXTEND_S2I, INTS, 0);
     }
 
-    /** {@code Σ x[i] · w[i]} with {@code w} read in place. */
-    static float dot(DType type, MemorySegment data, long index, float[] x, int offset, int count) {
-        return switch (type) {
-            case F32 -> dotF32(data, index, x, offset, count);
-            case BF16 -> dotBf16(data, index, x, offset, count);
-            case F16 -> throw new IllegalArgumentException("F16 is unpacked first");
-        };
-    }
-
-    private static float dotF32(MemorySegment data, long index, float[] x, int offset, int count) {
-        FloatVector s0 = FloatVector.zero(FLOATS), s1 = s0, s2 = s0, s3 = s0;
-        int i = 0;
-        long at = 4 * index;
-        for (; i <= count - 4 * LANES; i += 4 * LANES) {
-            s0 = floats(data, at + 4L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
-            s1 = floats(data, at + 4L * (i + LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + LANES), s1);
-            s2 = floats(data, at + 4L * (i + 2 * LANES))
-                    .fma(FloatVector.fromArray(FLOATS, x, offset + i + 2 * LANES), s2);
-            s3 = floats(data, at + 4L * (i + 3 * LANES))
-                    .fma(FloatVector.fromArray(FLOATS, x, offset + i + 3 * LANES), s3);
-        }
-        for (; i <= count - LANES; i += LANES) {
-            s0 = floats(data, at + 4L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
-        }
-        float sum = VectorMath.sum(s0.add(s1).add(s2.add(s3)));
-        for (; i < count; i++) {
-            sum = Math.fma(DType.F32.read(data, index + i), x[offset + i], sum);
-        }
-        return sum;
-    }
-
-    private static float dotBf16(MemorySegment data, long index, float[] x, int offset, int count) {
-        FloatVector s0 = FloatVector.zero(FLOATS), s1 = s0, s2 = s0, s3 = s0;
-        int i = 0;
-        long at = 2 * index;
-        for (; i <= count - 4 * LANES; i += 4 * LANES) {
-            s0 = bf16s(data, at + 2L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
-            s1 = bf16s(data, at + 2L * (i + LANES)).fma(FloatVector.fromArray(FLOATS, x, offset + i + LANES), s1);
-            s2 = bf16s(data, at + 2L * (i + 2 * LANES))
-                    .fma(FloatVector.fromArray(FLOATS, x, offset + i + 2 * LANES), s2);
-            s3 = bf16s(data, at + 2L * (i + 3 * LANES))
-                    .fma(FloatVector.fromArray(FLOATS, x, offset + i + 3 * LANES), s3);
-        }
-        for (; i <= count - LANES; i += LANES) {
-            s0 = bf16s(data, at + 2L * i).fma(FloatVector.fromArray(FLOATS, x, offset + i), s0);
-        }
-        float sum = VectorMath.sum(s0.add(s1).add(s2.add(s3)));
-        for (; i < count; i++) {
-            sum = Math.fma(DType.BF16.read(data, index + i), x[offset + i], sum);
-        }
-        return sum;
-    }
-
-    private static FloatVector floats(MemorySegment data, long byteOffset) {
+    static FloatVector floats(MemorySegment data, long byteOffset) {
         return FloatVector.fromMemorySegment(FLOATS, data, byteOffset, ByteOrder.LITTLE_ENDIAN);
     }
 
-    private static FloatVector bf16s(MemorySegment data, long byteOffset) {
+    static FloatVector bf16s(MemorySegment data, long byteOffset) {
         return words(data, byteOffset).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
     }
 }

@@ -26,6 +26,9 @@ final class Workers implements AutoCloseable {
     private static final int SPINS = 4000;
 
     private final Thread[] threads;
+    /** 1 for a thread that sleeps, or is about to. */
+    private final AtomicIntegerArray parked;
+
     private volatile Job job;
     private volatile boolean closed;
 
@@ -34,6 +37,7 @@ final class Workers implements AutoCloseable {
             throw new IllegalArgumentException(count + " threads");
         }
         threads = new Thread[count - 1];
+        parked = new AtomicIntegerArray(count);
         for (int i = 0; i < threads.length; i++) {
             int worker = i + 1;
             threads[i] = Thread.ofPlatform()
@@ -58,7 +62,9 @@ final class Workers implements AutoCloseable {
         Job next = new Job(tasks, task, count());
         job = next;
         for (int i = 0; i < Math.min(tasks - 1, threads.length); i++) {
-            LockSupport.unpark(threads[i]);
+            if (parked.get(i) == 1) {
+                LockSupport.unpark(threads[i]);
+            }
         }
         next.help(0);
         next.await();
@@ -76,7 +82,12 @@ final class Workers implements AutoCloseable {
             } else if (spins++ < SPINS) {
                 Thread.onSpinWait();
             } else {
-                LockSupport.park(this);
+                // Whoever publishes a job after the flag is set sees it; a job from before is seen here.
+                parked.set(worker - 1, 1);
+                if (job == last && !closed) {
+                    LockSupport.park(this);
+                }
+                parked.set(worker - 1, 0);
             }
         }
     }
@@ -117,26 +128,33 @@ final class Workers implements AutoCloseable {
         }
 
         void help(int worker) {
+            int count = 0;
             for (int i = 0; i < stretches; i++) {
-                work((worker + i) % stretches, worker);
+                count += work((worker + i) % stretches, worker);
+            }
+            // Once for all: the threads would hand this counter's cache line to and fro.
+            if (count > 0) {
+                done.addAndGet(count);
             }
         }
 
-        private void work(int stretch, int worker) {
+        /** Returns how many tasks of the stretch it ran. */
+        private int work(int stretch, int worker) {
             int end = start(stretch + 1);
             int counter = (stretch + 1) * PADDING;
+            int count = 0;
             if (next.get(counter) >= end) {
-                return;
+                return count;
             }
             for (int i = next.getAndIncrement(counter); i < end; i = next.getAndIncrement(counter)) {
+                count++;
                 try {
                     task.run(i, worker);
                 } catch (RuntimeException | Error e) {
                     failure = e;
-                } finally {
-                    done.incrementAndGet();
                 }
             }
+            return count;
         }
 
         void await() {
