@@ -8,6 +8,7 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 RUN = HERE.parent / "run"
@@ -63,6 +64,8 @@ def products(arguments, options):
     ]
 
     def measure(process, case):
+        # Threads of the side before, which spin for a while in case more work comes, are left to fall asleep.
+        time.sleep(0.1)
         process.stdin.write("%d %d %d\n" % case)
         process.stdin.flush()
         line = process.stdout.readline()

@@ -26,7 +26,7 @@ import picocli.CommandLine.Option;
                 + " product.")
 final class ProductsCommand implements Runnable {
     private static final double WARM_UP_SECONDS = 1;
-    private static final double FLOP = 5e9;
+    private static final double FLOP = 1e10;
 
     @Option(names = "--weights", paramLabel = "TYPE", description = "f32, bf16 or f16 (default: ${DEFAULT-VALUE}).")
     private String weights = "f32";

@@ -105,7 +105,7 @@ final class AttentionDecode {
         read(call.k, key, keys, width, s.rows);
         for (int head = 0; head < shape.heads(); head++) {
             int col = head / shape.group() * headDim;
-            s.dots.run(s.rows, col, width, keys, s.queries, head * headDim, headDim, s.scores, head * KEYS);
+            RowDots.run(s.rows, col, width, keys, s.queries, head * headDim, headDim, s.scores, head * KEYS);
             int at = call.partAt(task, query, head);
             float max = scale(s.scores, head * KEYS, keys, shape.scale());
             parts[at + headDim] = max;
@@ -210,7 +210,6 @@ final class AttentionDecode {
 
     /** One worker's memory. */
     private static final class Scratch {
-        final RowDots dots = new RowDots();
         float[] queries = new float[0];
         float[] scores = new float[0];
         float[] output = new float[0];

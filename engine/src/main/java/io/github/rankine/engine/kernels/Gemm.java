@@ -16,12 +16,12 @@ import jdk.incubator.vector.FloatVector;
  * once. The chunks and tasks depend on the shapes alone, and each element of {@code c} is summed in one order.
  */
 final class Gemm {
-    /** Rows of a task: with DEPTH columns they fit the second-level cache. */
+    /** Rows of a task. */
     private static final int MC = 96;
     /** Inner dimension that a tile is summed over at a time: a panel of it stays in the second-level cache. */
     private static final int DEPTH = 1024;
-    /** Inner dimension that is packed at a time. */
-    private static final int MAX_INNER = 8192;
+    /** Inner dimension that is packed at a time: a task's rows of it stay in the second-level cache. */
+    private static final int MAX_INNER = 2048;
     /** Elements of {@code a} and of {@code b} that are packed at a time (16 and 8 MiB). */
     private static final int MAX_LEFT = 1 << 22;
 

@@ -11,10 +11,7 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/**
- * Dot products of a vector with rows that are read in place, one after another as they lie in memory. A row is so short that adding up
- * the lanes of its sum would take as long as its products: that is done for LANES rows together, transposed. One worker's memory.
- */
+/** Dot products of a vector with rows that are read in place, one after another as they lie in memory. One worker's memory. */
 final class RowDots {
     private static final VectorSpecies<Integer> INTS = SPECIES.withLanes(int.class);
     /** Elements of a vector of words, each two elements of bfloat16. */
@@ -22,9 +19,6 @@ final class RowDots {
 
     private static final int UPPER = 0xFFFF0000;
 
-    private final float[] sums = new float[LANES * LANES];
-    private final float[] transposed = new float[LANES * LANES];
-    private final Transposition transposition = new Transposition();
     private float[] unpacked = new float[0];
 
     /**
@@ -63,23 +57,18 @@ final class RowDots {
             int count,
             float[] out,
             int outOffset) {
-        for (int first = 0; first < rows; first += LANES) {
-            int here = Math.min(LANES, rows - first);
-            for (int r = 0; r < here; r++) {
-                products(type, data, index + (first + r) * stride, x, offset, count, r * LANES);
-            }
-            addLanes(out, outOffset + first, here);
+        for (int r = 0; r < rows; r++) {
+            long row = index + r * stride;
+            float sum = wholePairs(type, data, row, x, offset, count);
             for (int i = count / PAIRS * PAIRS; i < count; i++) {
-                for (int r = 0; r < here; r++) {
-                    int at = outOffset + first + r;
-                    out[at] = Math.fma(type.read(data, index + (first + r) * stride + i), x[offset + i], out[at]);
-                }
+                sum = Math.fma(type.read(data, row + i), x[offset + i], sum);
             }
+            out[outOffset + r] = sum;
         }
     }
 
     /** The same for float32 rows on the heap. */
-    void run(
+    static void run(
             float[] data,
             int index,
             int stride,
@@ -89,55 +78,31 @@ final class RowDots {
             int count,
             float[] out,
             int outOffset) {
-        for (int first = 0; first < rows; first += LANES) {
-            int here = Math.min(LANES, rows - first);
-            for (int r = 0; r < here; r++) {
-                heap(data, index + (first + r) * stride, x, offset, count, sums, r * LANES);
-            }
-            addLanes(out, outOffset + first, here);
+        for (int r = 0; r < rows; r++) {
+            int row = index + r * stride;
+            float sum = heap(data, row, x, offset, count);
             for (int i = count / PAIRS * PAIRS; i < count; i++) {
-                for (int r = 0; r < here; r++) {
-                    int at = outOffset + first + r;
-                    out[at] = Math.fma(data[index + (first + r) * stride + i], x[offset + i], out[at]);
-                }
+                sum = Math.fma(data[row + i], x[offset + i], sum);
             }
+            out[outOffset + r] = sum;
         }
     }
 
-    /** {@code out[r]} becomes the sum of row r's lanes. */
-    private void addLanes(float[] out, int outOffset, int rows) {
-        transposition.run(sums, 0, LANES, LANES, transposed, 0, LANES);
-        addRows(transposed);
-        System.arraycopy(transposed, 0, out, outOffset, rows);
-    }
-
-    /** The first row becomes the sum of all. */
-    private static void addRows(float[] matrix) {
-        FloatVector s0 = FloatVector.fromArray(SPECIES, matrix, 0);
-        FloatVector s1 = FloatVector.fromArray(SPECIES, matrix, LANES);
-        for (int r = 2; r < LANES; r += 2) {
-            s0 = s0.add(FloatVector.fromArray(SPECIES, matrix, r * LANES));
-            s1 = s1.add(FloatVector.fromArray(SPECIES, matrix, (r + 1) * LANES));
-        }
-        s0.add(s1).intoArray(matrix, 0);
-    }
-
-    /** One row's products, whole PAIRS of them, added up in LANES lanes. */
-    private void products(DType type, MemorySegment data, long index, float[] x, int offset, int count, int to) {
-        switch (type) {
-            case F32 -> f32(data, 4 * index, x, offset, count, sums, to);
-            case BF16 -> bf16(data, 2 * index, x, offset, count, sums, to);
+    private float wholePairs(DType type, MemorySegment data, long index, float[] x, int offset, int count) {
+        return switch (type) {
+            case F32 -> f32(data, 4 * index, x, offset, count);
+            case BF16 -> bf16(data, 2 * index, x, offset, count);
             case F16 -> {
                 if (unpacked.length < count) {
                     unpacked = new float[count];
                 }
                 Unpack.row(DType.F16, data, index, unpacked, 0, count / PAIRS * PAIRS);
-                heap(unpacked, 0, x, offset, count, sums, to);
+                yield heap(unpacked, 0, x, offset, count);
             }
-        }
+        };
     }
 
-    private static void f32(MemorySegment data, long at, float[] x, int offset, int count, float[] out, int to) {
+    private static float f32(MemorySegment data, long at, float[] x, int offset, int count) {
         FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0, s2 = s0, s3 = s0;
         int i = 0;
         for (; i <= count - 4 * LANES; i += 4 * LANES) {
@@ -154,10 +119,10 @@ final class RowDots {
             s0 = Elements.load(data, a).fma(FloatVector.fromArray(SPECIES, x, b), s0);
             s1 = Elements.load(data, a + 4L * LANES).fma(FloatVector.fromArray(SPECIES, x, b + LANES), s1);
         }
-        s0.add(s1).add(s2.add(s3)).intoArray(out, to);
+        return VectorMath.sum(s0.add(s1).add(s2.add(s3)));
     }
 
-    private static void bf16(MemorySegment data, long at, float[] x, int offset, int count, float[] out, int to) {
+    private static float bf16(MemorySegment data, long at, float[] x, int offset, int count) {
         FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0, s2 = s0, s3 = s0;
         int i = 0;
         for (; i <= count - 2 * PAIRS; i += 2 * PAIRS) {
@@ -175,7 +140,7 @@ final class RowDots {
             s0 = even(w).fma(FloatVector.fromArray(SPECIES, x, b), s0);
             s1 = odd(w).fma(FloatVector.fromArray(SPECIES, x, b + LANES), s1);
         }
-        s0.add(s1).add(s2.add(s3)).intoArray(out, to);
+        return VectorMath.sum(s0.add(s1).add(s2.add(s3)));
     }
 
     private static IntVector words(MemorySegment data, long at) {
@@ -190,13 +155,13 @@ final class RowDots {
         return words.and(UPPER).reinterpretAsFloats();
     }
 
-    private static void heap(float[] row, int at, float[] x, int offset, int count, float[] out, int to) {
+    private static float heap(float[] row, int at, float[] x, int offset, int count) {
         FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
         for (int i = 0; i <= count - PAIRS; i += PAIRS) {
             s0 = FloatVector.fromArray(SPECIES, row, at + i).fma(FloatVector.fromArray(SPECIES, x, offset + i), s0);
             s1 = FloatVector.fromArray(SPECIES, row, at + i + LANES)
                     .fma(FloatVector.fromArray(SPECIES, x, offset + i + LANES), s1);
         }
-        s0.add(s1).intoArray(out, to);
+        return VectorMath.sum(s0.add(s1));
     }
 }
