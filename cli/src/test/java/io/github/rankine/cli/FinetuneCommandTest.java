@@ -101,6 +101,30 @@ class FinetuneCommandTest {
     }
 
     @Test
+    void recomputationGivesTheSameFilesAndMayChangeWhenResumed() {
+        Path kept = folder.resolve("kept");
+        assertThat(finetune(kept, "--recompute", "off").exitCode()).isZero();
+        Path recomputed = folder.resolve("recomputed");
+        CommandLineRun run = finetune(recomputed, "--recompute", "on");
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(run.err()).contains("; blocks are computed again in the backward pass");
+        assertThat(TrainingExample.reproducible(recomputed))
+                .containsExactlyElementsOf(TrainingExample.reproducible(kept));
+        assertThat(finetune(recomputed, "--resume").exitCode()).isZero();
+    }
+
+    @Test
+    void whatDoesNotFitTheLimitIsRefusedBeforeItBegins() {
+        Path output = folder.resolve("out");
+        CommandLineRun run = finetune(output, "--memory-limit", "100k");
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.err().lines().toList().getLast())
+                .startsWith("rankine: the run needs ")
+                .contains("--memory-limit allows 100.0 KiB");
+        assertThat(output).doesNotExist();
+    }
+
+    @Test
     void resumingWithNothingSavedStartsFromTheBeginning() {
         Path output = folder.resolve("out");
         CommandLineRun run = finetune(output, "--resume");

@@ -58,6 +58,23 @@ class PlanCommandTest {
         assertThat(activations("--max-length", 100)).isGreaterThan(activations("--max-length", 50));
     }
 
+    @Test
+    void recomputationIsPlannedWhereTheRunWouldNotFitWithout() {
+        int kept = activations("--recompute", "off");
+        int recomputed = activations("--recompute", "on");
+        assertThat(recomputed).isLessThan(kept);
+        assertThat(activations()).isEqualTo(kept);
+        int total = plan().object("memory_bytes").orElseThrow().integer("total", 0, Integer.MAX_VALUE);
+        assertThat(activations("--memory-limit", total)).isEqualTo(kept);
+        assertThat(activations("--memory-limit", total - 1)).isEqualTo(recomputed);
+        CommandLineRun tight =
+                CommandLineRun.of("plan", "--model", Fixture.of("llama-gqa").model(), "--memory-limit", total - 1);
+        assertThat(tight.out()).contains("with each block computed again in the backward pass");
+        CommandLineRun tooTight =
+                CommandLineRun.of("plan", "--model", Fixture.of("llama-gqa").model(), "--memory-limit", "1k");
+        assertThat(tooTight.out()).contains("does not fit: --memory-limit allows 1.000 KiB");
+    }
+
     private static int activations(Object... options) {
         return plan(options).object("memory_bytes").orElseThrow().integer("activations", 0, Integer.MAX_VALUE);
     }

@@ -82,9 +82,10 @@ final class Gemm {
         for (long row = 0; row < m; row += rows) {
             for (long inner = 0; inner < k; inner += depth) {
                 for (long col = 0; col < n; col += cols) {
-                    Chunk chunk = new Chunk(
-                            row, (int) Math.min(rows, m - row), col, (int) Math.min(cols, n - col), inner, (int)
-                                    Math.min(depth, k - inner));
+                    int rowsHere = (int) Math.min(rows, m - row);
+                    int colsHere = (int) Math.min(cols, n - col);
+                    int depthHere = (int) Math.min(depth, k - inner);
+                    Chunk chunk = new Chunk(row, rowsHere, col, colsHere, inner, depthHere);
                     pack(call, chunk, col == 0);
                     multiply(call, chunk, c, accumulate || inner > 0);
                 }

@@ -70,8 +70,8 @@ final class Transposition {
         } else if (LANES == 4) {
             exchange21(in, at, stride, out, outAt, outStride);
         } else {
-            for (int r = 0; r < LANES; r++) {
-                for (int c = 0; c < LANES; c++) {
+            for (int c = 0; c < LANES; c++) {
+                for (int r = 0; r < LANES; r++) {
                     out[outAt + c * outStride + r] = in[at + r * stride + c];
                 }
             }

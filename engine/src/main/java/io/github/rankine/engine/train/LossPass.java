@@ -15,7 +15,7 @@ import io.github.rankine.engine.tape.Workspace;
  */
 final class LossPass implements AutoCloseable {
     /** Logits in memory at a time, in bytes; with their share of the loss this is the price of a large vocabulary. */
-    private static final long LOGITS_BYTES = 64L << 20;
+    private static final long LOGITS_BYTES = 128L << 20;
 
     private static final int MAX_CHUNK = 1024;
 
@@ -87,7 +87,10 @@ final class LossPass implements AutoCloseable {
         long start = System.nanoTime();
         Variable hidden = decoder.forward(tape, batch, recompute);
         long forward = System.nanoTime();
-        int chunk = (int) Math.clamp(LOGITS_BYTES / 4 / decoder.vocabularySize(), 1, MAX_CHUNK);
+        int most = (int) Math.clamp(LOGITS_BYTES / 4 / decoder.vocabularySize(), 1, MAX_CHUNK);
+        int rows = Math.max(1, batch.targets().length);
+        // Even chunks: the head is read once for each, so that a short one costs as much as a long one.
+        int chunk = Math.ceilDiv(rows, Math.ceilDiv(rows, most));
         double loss = TokenOperations.crossEntropy(
                 tape, logits, hidden, batch.targets(), decoder::logits, chunk, gradientScale);
         long head = System.nanoTime();
