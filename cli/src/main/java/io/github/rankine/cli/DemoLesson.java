@@ -34,6 +34,9 @@ final class DemoLesson {
     private static final double WARMUP = 0.05;
     private static final int RANK = 16;
     private static final double ALPHA = 32;
+    /** So small a model learns to copy at once or not at all, by the seed: this is one that does. */
+    private static final long SEED = 5;
+
     private static final int MAX_LENGTH = 512;
     private static final long TRAINING_SEED = 1;
     private static final long HELD_OUT_SEED = 2;
@@ -89,7 +92,7 @@ final class DemoLesson {
     /** The options of {@code rankine finetune} that train the same adapter into another folder. */
     String finetuneOptions() {
         return "--learning-rate " + LEARNING_RATE + " --warmup " + WARMUP + " --steps " + steps + " --batch-size "
-                + BATCH + " --rank " + RANK + " --alpha " + (int) ALPHA;
+                + BATCH + " --rank " + RANK + " --alpha " + (int) ALPHA + " --seed " + SEED;
     }
 
     /** Trains an adapter over {@code model}, whose weights stay as they are; the adapter is left active. */
@@ -107,6 +110,7 @@ final class DemoLesson {
                 .warmup(WARMUP)
                 .steps(steps)
                 .batchSize(BATCH)
+                .seed(SEED)
                 .build();
         MemoryPlan plan = FineTune.plan(model, lora, data, config);
         LoraAdapter adapter = LoraAdapter.initialize(lora, model.decoder().linearShapes(), config.seed(), arena);
