@@ -14,14 +14,7 @@ import java.util.Arrays;
 final class Packing {
     private Packing() {}
 
-    /** Rows {@code row …} and columns {@code k …} of {@code a}. */
-    static void rows(Tensor a, long row, int rows, long k, int depth, float[] out) {
-        for (int i = 0; i < rows; i++) {
-            Unpack.row(DType.F32, a.segment(), (row + i) * a.stride() + k, out, i * LDA, depth);
-        }
-    }
-
-    /** The same of {@code aᵀ}: {@code a} is {@code [k, rows]}. {@code scratch} holds a few of its rows. */
+    /** Rows {@code row …} and columns {@code k …} of {@code aᵀ}, {@code a [k, rows]}. {@code scratch} holds a few of its rows. */
     static void rowsTransposed(
             Tensor a, long row, int rows, long k, int depth, float[] out, int offset, float[] scratch) {
         int step = Math.min(depth, scratch.length / rows);
@@ -42,15 +35,6 @@ final class Packing {
                 Arrays.fill(out, offset + d * NR + width, offset + (d + 1) * NR, 0f);
             }
         }
-    }
-
-    /** A panel of {@code bᵀ}, {@code b[n, k]}: {@code width} rows from {@code row} become its columns. */
-    static void panelTransposed(
-            Operand b, long row, int width, long k, int depth, float[] out, int offset, float[] scratch) {
-        for (int r = 0; r < width; r++) {
-            b.read(row + r, k, scratch, r * LDA, depth);
-        }
-        transpose(scratch, 0, width, depth, out, offset);
     }
 
     /** {@code out[d, NR] = in[r, LDA]ᵀ}, columns past {@code width} zero. */
