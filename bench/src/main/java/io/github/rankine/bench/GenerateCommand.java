@@ -7,8 +7,10 @@ import io.github.rankine.engine.generate.Generator;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.json.Json;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import picocli.CommandLine.Command;
@@ -45,8 +47,13 @@ final class GenerateCommand implements Runnable {
         }
         double[] prefill = new double[runs];
         double[] decode = new double[runs];
+        double[] read = new double[runs];
         try (CausalLanguageModel base = CausalLanguageModel.open(model);
-                Kernels kernels = options.open()) {
+                Kernels kernels = options.open();
+                ReadBandwidth bandwidth = new ReadBandwidth(options.threads())) {
+            List<MemorySegment> weights = base.decoder().parameters().stream()
+                    .map(parameter -> parameter.value().data())
+                    .toList();
             Generator generator = new Generator(base.decoder(), kernels);
             int[] prompt = new Random(0)
                     .ints(promptLength, 0, base.decoder().vocabularySize())
@@ -67,16 +74,15 @@ final class GenerateCommand implements Runnable {
                             + base.decoder().maxPositions() + " tokens: lower --prompt-length or --new-tokens");
                 }
                 prefill[run] = promptLength / ((times[0] - start) * 1e-9);
+                read[run] = bandwidth.measure(weights);
                 decode[run] = (newTokens - 1) / ((times[newTokens - 1] - times[0]) * 1e-9);
             }
-            long weightBytes = base.decoder().parameters().stream()
-                    .mapToLong(parameter -> parameter.value().bytes())
-                    .sum();
-            options.print(result(prefill, decode, kernels, weightBytes));
+            options.print(result(prefill, decode, read, kernels, weights));
         }
     }
 
-    private ObjectNode result(double[] prefill, double[] decode, Kernels kernels, long weightBytes) {
+    private ObjectNode result(
+            double[] prefill, double[] decode, double[] read, Kernels kernels, List<MemorySegment> weights) {
         ObjectNode result = Json.mapper().createObjectNode();
         result.put("model", model.toString());
         result.put("kernels", kernels.name());
@@ -87,7 +93,12 @@ final class GenerateCommand implements Runnable {
         double tokensPerSecond = Median.of(Arrays.copyOfRange(decode, 1, runs));
         result.put("decode_tokens_per_second", tokensPerSecond);
         // Every weight is read once a token; of an embedding that is not the head too, one row.
-        result.put("decode_bytes_per_second", tokensPerSecond * weightBytes);
+        double bytes = tokensPerSecond
+                * weights.stream().mapToLong(MemorySegment::byteSize).sum();
+        result.put("decode_bytes_per_second", bytes);
+        double limit = Median.of(Arrays.copyOfRange(read, 1, runs));
+        result.put("read_bytes_per_second", limit);
+        result.put("decode_share_of_bandwidth", bytes / limit);
         options.putKernelTimes(result, runs - 1);
         ThisProcess.putPeakMemory(result);
         return result;

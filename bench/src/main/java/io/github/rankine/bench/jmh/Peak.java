@@ -1,9 +1,9 @@
 package io.github.rankine.bench.jmh;
 
+import io.github.rankine.bench.ReadBandwidth;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.nio.ByteOrder;
-import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutionException;
@@ -12,8 +12,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.Fork;
@@ -35,7 +33,6 @@ import org.openjdk.jmh.annotations.Warmup;
 @OutputTimeUnit(TimeUnit.SECONDS)
 public class Peak {
     private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
-    private static final VectorSpecies<Integer> INTS = FLOATS.withLanes(int.class);
     private static final int FMA_STEPS = 1 << 20;
     private static final int ACCUMULATORS = 12;
     /** Far more than any cache holds. */
@@ -45,12 +42,14 @@ public class Peak {
     public int threads;
 
     private ExecutorService pool;
+    private ReadBandwidth bandwidth;
     private Arena arena;
     private MemorySegment memory;
 
     @Setup(Level.Trial)
     public void open() {
         pool = Executors.newFixedThreadPool(threads);
+        bandwidth = new ReadBandwidth(threads);
         arena = Arena.ofShared();
         memory = arena.allocate(BYTES, 4096).fill((byte) 1);
     }
@@ -58,33 +57,14 @@ public class Peak {
     @TearDown(Level.Trial)
     public void close() {
         pool.shutdown();
+        bandwidth.close();
         arena.close();
     }
 
     @Benchmark
     public float fma(Rate rate) {
         rate.flop(2.0 * FMA_STEPS * ACCUMULATORS * FLOATS.length() * threads);
-        return inAll(_ -> multiplyAdd(FMA_STEPS));
-    }
-
-    @Benchmark
-    public float read(Rate rate) {
-        rate.bytes(BYTES);
-        long share = BYTES / threads;
-        return inAll(thread -> sum(memory, thread * share, (thread + 1) * share));
-    }
-
-    @FunctionalInterface
-    private interface Work {
-        float run(int thread);
-    }
-
-    private float inAll(Work work) {
-        List<Callable<Float>> tasks = new ArrayList<>();
-        for (int i = 0; i < threads; i++) {
-            int thread = i;
-            tasks.add(() -> work.run(thread));
-        }
+        List<Callable<Float>> tasks = Collections.nCopies(threads, () -> multiplyAdd(FMA_STEPS));
         try {
             float sum = 0;
             for (Future<Float> result : pool.invokeAll(tasks)) {
@@ -94,6 +74,12 @@ public class Peak {
         } catch (InterruptedException | ExecutionException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    @Benchmark
+    public int read(Rate rate) {
+        rate.bytes(BYTES);
+        return bandwidth.read(List.of(memory));
     }
 
     private static float multiplyAdd(int steps) {
@@ -115,17 +101,5 @@ public class Peak {
         }
         FloatVector low = c0.add(c1).add(c2).add(c3).add(c4).add(c5);
         return low.add(c6).add(c7).add(c8).add(c9).add(ca).add(cb).lane(0);
-    }
-
-    private static float sum(MemorySegment memory, long from, long to) {
-        IntVector a = IntVector.zero(INTS), b = a, c = a, d = a;
-        long bytes = INTS.vectorByteSize();
-        for (long at = from; at <= to - 4 * bytes; at += 4 * bytes) {
-            a = a.add(IntVector.fromMemorySegment(INTS, memory, at, ByteOrder.LITTLE_ENDIAN));
-            b = b.add(IntVector.fromMemorySegment(INTS, memory, at + bytes, ByteOrder.LITTLE_ENDIAN));
-            c = c.add(IntVector.fromMemorySegment(INTS, memory, at + 2 * bytes, ByteOrder.LITTLE_ENDIAN));
-            d = d.add(IntVector.fromMemorySegment(INTS, memory, at + 3 * bytes, ByteOrder.LITTLE_ENDIAN));
-        }
-        return a.add(b).add(c).add(d).reduceLanes(VectorOperators.ADD);
     }
 }

@@ -62,7 +62,11 @@ final class Activations {
     }
 
     private static void write(float[] in, Tensor y, long row, long col, int count, boolean accumulate) {
-        Elements.writeRow(in, 0, count, y.segment(), y.offset(row, col), 1f, accumulate);
+        if (accumulate) {
+            Elements.writeRow(in, 0, count, y.segment(), y.offset(row, col), 1f, true);
+        } else {
+            Elements.copyRow(in, 0, count, y.segment(), y.offset(row, col));
+        }
     }
 
     void swiglu(Tensor gate, Tensor up, Tensor y) {

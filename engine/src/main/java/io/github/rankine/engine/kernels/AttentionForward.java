@@ -205,39 +205,51 @@ final class AttentionForward {
 
     /**
      * Turns a block's scores into exponentials relative to the largest score so far; {@code correction} becomes the factor
-     * of what was summed before.
+     * of what was summed before. No vector passes from one of its loops to the next: between methods that are not inlined it would be
+     * an object.
      */
     private static void softmax(float[] scores, int rows, float[] maximum, float[] sum, float[] correction) {
         for (int lane = 0; lane < NR; lane += LANES) {
-            FloatVector before = FloatVector.fromArray(SPECIES, maximum, lane);
-            FloatVector max = VectorMath.larger(before, maximum(scores, lane, rows));
-            max.intoArray(maximum, lane);
-            // A query that has seen no key yet subtracts 0, lest −∞ − (−∞) be NaN.
-            FloatVector base = max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
-            FloatVector factor = VectorMath.exp(before.sub(base));
-            factor.intoArray(correction, lane);
-            FloatVector total = exponentials(scores, lane, rows, base);
-            FloatVector.fromArray(SPECIES, sum, lane).fma(factor, total).intoArray(sum, lane);
+            FloatVector.fromArray(SPECIES, maximum, lane).intoArray(correction, lane);
+            raise(maximum, scores, lane, rows);
+            correct(correction, maximum, sum, lane);
+            exponentials(scores, maximum, sum, lane, rows);
         }
     }
 
-    private static FloatVector maximum(float[] scores, int lane, int rows) {
-        FloatVector max = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+    /** The largest score up to here. */
+    private static void raise(float[] maximum, float[] scores, int lane, int rows) {
+        FloatVector max = FloatVector.fromArray(SPECIES, maximum, lane);
         for (int i = 0; i < rows; i++) {
             max = VectorMath.larger(max, FloatVector.fromArray(SPECIES, scores, i * NR + lane));
         }
-        return max;
+        max.intoArray(maximum, lane);
     }
 
-    private static FloatVector exponentials(float[] scores, int lane, int rows, FloatVector base) {
-        FloatVector total = FloatVector.zero(SPECIES);
+    /** Turns the largest score of before into the factor for what was summed, and applies it to the sum. */
+    private static void correct(float[] correction, float[] maximum, float[] sum, int lane) {
+        FloatVector before = FloatVector.fromArray(SPECIES, correction, lane);
+        FloatVector factor = VectorMath.exp(before.sub(base(maximum, lane)));
+        factor.intoArray(correction, lane);
+        FloatVector.fromArray(SPECIES, sum, lane).mul(factor).intoArray(sum, lane);
+    }
+
+    private static void exponentials(float[] scores, float[] maximum, float[] sum, int lane, int rows) {
+        FloatVector base = base(maximum, lane);
+        FloatVector total = FloatVector.fromArray(SPECIES, sum, lane);
         for (int i = 0; i < rows; i++) {
             FloatVector e = VectorMath.exp(
                     FloatVector.fromArray(SPECIES, scores, i * NR + lane).sub(base));
             e.intoArray(scores, i * NR + lane);
             total = total.add(e);
         }
-        return total;
+        total.intoArray(sum, lane);
+    }
+
+    /** What scores are relative to. A query that has seen no key yet subtracts 0, lest −∞ − (−∞) be NaN. */
+    private static FloatVector base(float[] maximum, int lane) {
+        FloatVector max = FloatVector.fromArray(SPECIES, maximum, lane);
+        return max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
     }
 
     private static void addCorrected(float[] output, float[] correction, float[] tile, int headDim) {

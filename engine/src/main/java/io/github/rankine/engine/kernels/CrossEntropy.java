@@ -48,7 +48,7 @@ final class CrossEntropy {
         FloatVector max = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            max = VectorMath.larger(max, Elements.load(x, at + 4L * i));
+            max = max.max(Elements.load(x, at + 4L * i));
         }
         float largest = max.reduceLanes(VectorOperators.MAX);
         for (; i < count; i++) {
@@ -66,17 +66,18 @@ final class CrossEntropy {
             Arrays.fill(block, width, BLOCK, Float.NEGATIVE_INFINITY);
             sum += exponentials(block, max);
             if (keep) {
-                Elements.writeRow(block, 0, width, x, at + 4L * from, 1f, false);
+                Elements.copyRow(block, 0, width, x, at + 4L * from);
             }
         }
         return sum;
     }
 
     private static float exponentials(float[] block, float max) {
+        FloatVector base = FloatVector.broadcast(SPECIES, max);
         FloatVector sum = FloatVector.zero(SPECIES);
         for (int i = 0; i < BLOCK; i += LANES) {
             FloatVector e =
-                    VectorMath.exp(FloatVector.fromArray(SPECIES, block, i).sub(max));
+                    VectorMath.exp(FloatVector.fromArray(SPECIES, block, i).sub(base));
             e.intoArray(block, i);
             sum = sum.add(e);
         }
@@ -84,9 +85,10 @@ final class CrossEntropy {
     }
 
     private static void scale(MemorySegment x, long at, float factor, int count) {
+        FloatVector factors = FloatVector.broadcast(SPECIES, factor);
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            Elements.store(Elements.load(x, at + 4L * i).mul(factor), x, at + 4L * i);
+            Elements.store(Elements.load(x, at + 4L * i).mul(factors), x, at + 4L * i);
         }
         for (; i < count; i++) {
             Elements.set(x, at + 4L * i, Elements.get(x, at + 4L * i) * factor);

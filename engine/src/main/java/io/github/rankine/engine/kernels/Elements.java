@@ -33,6 +33,11 @@ final class Elements {
         value.intoMemorySegment(data, offset, ByteOrder.nativeOrder());
     }
 
+    /** {@code out = in[from …]}. */
+    static void copyRow(float[] in, int from, int count, MemorySegment out, long offset) {
+        MemorySegment.copy(in, from, out, FLOAT, offset, count);
+    }
+
     /** {@code out (+)= alpha · in[from …]}. */
     static void writeRow(
             float[] in, int from, int count, MemorySegment out, long offset, float alpha, boolean accumulate) {
@@ -44,9 +49,10 @@ final class Elements {
     }
 
     private static void setRow(float[] in, int from, int count, MemorySegment out, long offset, float alpha) {
+        FloatVector factor = FloatVector.broadcast(SPECIES, alpha);
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            store(FloatVector.fromArray(SPECIES, in, from + i).mul(alpha), out, offset + 4L * i);
+            store(FloatVector.fromArray(SPECIES, in, from + i).mul(factor), out, offset + 4L * i);
         }
         for (; i < count; i++) {
             set(out, offset + 4L * i, alpha * in[from + i]);
@@ -54,10 +60,11 @@ final class Elements {
     }
 
     private static void addRow(float[] in, int from, int count, MemorySegment out, long offset, float alpha) {
+        FloatVector factor = FloatVector.broadcast(SPECIES, alpha);
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
             long at = offset + 4L * i;
-            store(FloatVector.fromArray(SPECIES, in, from + i).mul(alpha).add(load(out, at)), out, at);
+            store(FloatVector.fromArray(SPECIES, in, from + i).mul(factor).add(load(out, at)), out, at);
         }
         for (; i < count; i++) {
             long at = offset + 4L * i;

@@ -22,6 +22,7 @@ final class MatVec {
     private final Workers workers;
     private float[] x = new float[0];
     private final float[][] scratch;
+    private final RowVector[] vectors = new RowVector[MAX_ROWS];
     private final RowDots[] dots;
 
     MatVec(Workers workers) {
@@ -31,23 +32,22 @@ final class MatVec {
         for (int worker = 0; worker < dots.length; worker++) {
             dots[worker] = new RowDots();
         }
+        Arrays.setAll(vectors, _ -> new RowVector());
     }
 
     /** {@code c[m, n] (+)= alpha · a[m, k] · b[n, k]ᵀ}: a dot product an output. */
     void multiplyTransposed(Tensor a, Operand b, Tensor c, float alpha, boolean accumulate) {
         int m = (int) a.rows();
-        int k = Math.toIntExact(a.cols());
         int n = Math.toIntExact(c.cols());
-        copyRows(a, m, k);
         for (int i = 0; i < m; i++) {
-            RowDots.arrange(b.type(), x, i * k, k);
+            vectors[i].set(a, i, b);
         }
         workers.run((n + OUTPUTS - 1) / OUTPUTS, (task, worker) -> {
             float[] out = rowScratch(worker, OUTPUTS);
             int first = task * OUTPUTS;
             int count = Math.min(OUTPUTS, n - first);
             for (int i = 0; i < m; i++) {
-                dots[worker].run(b.type(), b.data(), first * b.stride(), b.stride(), count, x, i * k, k, out, 0);
+                dots[worker].run(b, first, count, vectors[i], out);
                 Elements.writeRow(out, 0, count, c.segment(), c.offset(i, first), alpha, accumulate);
             }
         });

@@ -14,57 +14,37 @@ import jdk.incubator.vector.VectorSpecies;
 /** Dot products of a vector with rows that are read in place, one after another as they lie in memory. One worker's memory. */
 final class RowDots {
     private static final VectorSpecies<Integer> INTS = SPECIES.withLanes(int.class);
-    /** Elements of a vector of words, each two elements of bfloat16. */
-    private static final int PAIRS = 2 * LANES;
-
+    private static final int UNIT = RowVector.UNIT;
     private static final int UPPER = 0xFFFF0000;
 
     private float[] unpacked = new float[0];
 
-    /**
-     * Brings a vector into the order in which rows of {@code type} are multiplied with it: for bfloat16, the even elements of every
-     * PAIRS and then the odd ones, for a word holds one of each.
-     */
-    static void arrange(DType type, float[] x, int offset, int count) {
-        if (type != DType.BF16) {
-            return;
-        }
-        float[] odd = new float[LANES];
-        for (int at = offset; at <= offset + count - PAIRS; at += PAIRS) {
-            for (int i = 0; i < LANES; i++) {
-                odd[i] = x[at + 2 * i + 1];
-                x[at + i] = x[at + 2 * i];
-            }
-            System.arraycopy(odd, 0, x, at + LANES, LANES);
+    /** {@code out[r] = Σ x[i] · b[first + r, i]} for {@code rows} rows. */
+    void run(Operand b, long first, int rows, RowVector x, float[] out) {
+        for (int r = 0; r < rows; r++) {
+            out[r] = dot(b, (first + r) * b.stride(), x);
         }
     }
 
-    /**
-     * {@code out[r] = Σ x[i] · row_r[i]} for {@code rows} rows.
-     *
-     * @param index  the first row's first element in {@code data}
-     * @param stride elements from one row to the next
-     * @param x      arranged for {@code type}
-     */
-    void run(
-            DType type,
-            MemorySegment data,
-            long index,
-            long stride,
-            int rows,
-            float[] x,
-            int offset,
-            int count,
-            float[] out,
-            int outOffset) {
-        for (int r = 0; r < rows; r++) {
-            long row = index + r * stride;
-            float sum = wholePairs(type, data, row, x, offset, count);
-            for (int i = count / PAIRS * PAIRS; i < count; i++) {
-                sum = Math.fma(type.read(data, row + i), x[offset + i], sum);
+    private float dot(Operand b, long row, RowVector x) {
+        if (x.count() < UNIT) {
+            float sum = 0;
+            for (int i = 0; i < x.count(); i++) {
+                sum = Math.fma(b.type().read(b.data(), row + i), x.values()[2 * UNIT + i], sum);
             }
-            out[outOffset + r] = sum;
+            return sum;
         }
+        return switch (b.type()) {
+            case F32 -> f32(b.data(), 4 * row, x);
+            case BF16 -> bf16(b.data(), 2 * row, x);
+            case F16 -> {
+                if (unpacked.length < x.count()) {
+                    unpacked = new float[x.count()];
+                }
+                Unpack.row(DType.F16, b.data(), row, unpacked, 0, x.count());
+                yield heap(unpacked, 0, x.values(), 2 * UNIT, x.count());
+            }
+        };
     }
 
     /** The same for float32 rows on the heap. */
@@ -79,68 +59,56 @@ final class RowDots {
             float[] out,
             int outOffset) {
         for (int r = 0; r < rows; r++) {
-            int row = index + r * stride;
-            float sum = heap(data, row, x, offset, count);
-            for (int i = count / PAIRS * PAIRS; i < count; i++) {
-                sum = Math.fma(data[row + i], x[offset + i], sum);
-            }
-            out[outOffset + r] = sum;
+            out[outOffset + r] = heap(data, index + r * stride, x, offset, count);
         }
     }
 
-    private float wholePairs(DType type, MemorySegment data, long index, float[] x, int offset, int count) {
-        return switch (type) {
-            case F32 -> f32(data, 4 * index, x, offset, count);
-            case BF16 -> bf16(data, 2 * index, x, offset, count);
-            case F16 -> {
-                if (unpacked.length < count) {
-                    unpacked = new float[count];
-                }
-                Unpack.row(DType.F16, data, index, unpacked, 0, count / PAIRS * PAIRS);
-                yield heap(unpacked, 0, x, offset, count);
-            }
-        };
+    private static float f32(MemorySegment data, long at, RowVector x) {
+        float[] v = x.values();
+        FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
+        if (x.head() > 0) {
+            s0 = kept(data, at, x.firstMask(), 0).mul(FloatVector.fromArray(SPECIES, v, 0));
+        }
+        if (x.tail() > 0) {
+            long a = at + 4L * (x.count() - UNIT);
+            s0 = kept(data, a, x.lastMask(), 0).fma(FloatVector.fromArray(SPECIES, v, UNIT), s0);
+            s1 = kept(data, a + 4L * LANES, x.lastMask(), LANES).mul(FloatVector.fromArray(SPECIES, v, UNIT + LANES));
+        }
+        long from = at + 4L * x.head();
+        int count = x.count() - x.head() + UNIT;
+        for (int i = 2 * UNIT; i <= count; i += UNIT) {
+            long a = from + 4L * (i - 2 * UNIT);
+            s0 = Elements.load(data, a).fma(FloatVector.fromArray(SPECIES, v, i), s0);
+            s1 = Elements.load(data, a + 4L * LANES).fma(FloatVector.fromArray(SPECIES, v, i + LANES), s1);
+        }
+        return VectorMath.sum(s0.add(s1));
     }
 
-    private static float f32(MemorySegment data, long at, float[] x, int offset, int count) {
-        FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0, s2 = s0, s3 = s0;
-        int i = 0;
-        for (; i <= count - 4 * LANES; i += 4 * LANES) {
-            long a = at + 4L * i;
-            int b = offset + i;
-            s0 = Elements.load(data, a).fma(FloatVector.fromArray(SPECIES, x, b), s0);
-            s1 = Elements.load(data, a + 4L * LANES).fma(FloatVector.fromArray(SPECIES, x, b + LANES), s1);
-            s2 = Elements.load(data, a + 8L * LANES).fma(FloatVector.fromArray(SPECIES, x, b + 2 * LANES), s2);
-            s3 = Elements.load(data, a + 12L * LANES).fma(FloatVector.fromArray(SPECIES, x, b + 3 * LANES), s3);
+    private static float bf16(MemorySegment data, long at, RowVector x) {
+        float[] v = x.values();
+        FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
+        if (x.head() > 0) {
+            IntVector w = words(data, at).and(IntVector.fromArray(INTS, x.firstMask(), 0));
+            s0 = even(w).mul(FloatVector.fromArray(SPECIES, v, 0));
+            s1 = odd(w).mul(FloatVector.fromArray(SPECIES, v, LANES));
         }
-        if (i <= count - PAIRS) {
-            long a = at + 4L * i;
-            int b = offset + i;
-            s0 = Elements.load(data, a).fma(FloatVector.fromArray(SPECIES, x, b), s0);
-            s1 = Elements.load(data, a + 4L * LANES).fma(FloatVector.fromArray(SPECIES, x, b + LANES), s1);
+        if (x.tail() > 0) {
+            IntVector w = words(data, at + 2L * (x.count() - UNIT)).and(IntVector.fromArray(INTS, x.lastMask(), 0));
+            s0 = even(w).fma(FloatVector.fromArray(SPECIES, v, UNIT), s0);
+            s1 = odd(w).fma(FloatVector.fromArray(SPECIES, v, UNIT + LANES), s1);
         }
-        return VectorMath.sum(s0.add(s1).add(s2.add(s3)));
+        long from = at + 2L * x.head();
+        int count = x.count() - x.head() + UNIT;
+        for (int i = 2 * UNIT; i <= count; i += UNIT) {
+            IntVector w = words(data, from + 2L * (i - 2 * UNIT));
+            s0 = even(w).fma(FloatVector.fromArray(SPECIES, v, i), s0);
+            s1 = odd(w).fma(FloatVector.fromArray(SPECIES, v, i + LANES), s1);
+        }
+        return VectorMath.sum(s0.add(s1));
     }
 
-    private static float bf16(MemorySegment data, long at, float[] x, int offset, int count) {
-        FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0, s2 = s0, s3 = s0;
-        int i = 0;
-        for (; i <= count - 2 * PAIRS; i += 2 * PAIRS) {
-            int b = offset + i;
-            IntVector w = words(data, at + 2L * i);
-            s0 = even(w).fma(FloatVector.fromArray(SPECIES, x, b), s0);
-            s1 = odd(w).fma(FloatVector.fromArray(SPECIES, x, b + LANES), s1);
-            w = words(data, at + 2L * (i + PAIRS));
-            s2 = even(w).fma(FloatVector.fromArray(SPECIES, x, b + 2 * LANES), s2);
-            s3 = odd(w).fma(FloatVector.fromArray(SPECIES, x, b + 3 * LANES), s3);
-        }
-        if (i <= count - PAIRS) {
-            int b = offset + i;
-            IntVector w = words(data, at + 2L * i);
-            s0 = even(w).fma(FloatVector.fromArray(SPECIES, x, b), s0);
-            s1 = odd(w).fma(FloatVector.fromArray(SPECIES, x, b + LANES), s1);
-        }
-        return VectorMath.sum(s0.add(s1).add(s2.add(s3)));
+    private static FloatVector kept(MemorySegment data, long at, int[] mask, int from) {
+        return words(data, at).and(IntVector.fromArray(INTS, mask, from)).reinterpretAsFloats();
     }
 
     private static IntVector words(MemorySegment data, long at) {
@@ -157,11 +125,16 @@ final class RowDots {
 
     private static float heap(float[] row, int at, float[] x, int offset, int count) {
         FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
-        for (int i = 0; i <= count - PAIRS; i += PAIRS) {
+        int i = 0;
+        for (; i <= count - UNIT; i += UNIT) {
             s0 = FloatVector.fromArray(SPECIES, row, at + i).fma(FloatVector.fromArray(SPECIES, x, offset + i), s0);
             s1 = FloatVector.fromArray(SPECIES, row, at + i + LANES)
                     .fma(FloatVector.fromArray(SPECIES, x, offset + i + LANES), s1);
         }
-        return VectorMath.sum(s0.add(s1));
+        float sum = VectorMath.sum(s0.add(s1));
+        for (; i < count; i++) {
+            sum = Math.fma(row[at + i], x[offset + i], sum);
+        }
+        return sum;
     }
 }

@@ -1,0 +1,117 @@
+package io.github.rankine.engine.kernels;
+
+import static io.github.rankine.engine.kernels.MicroKernel.LANES;
+import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
+
+import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.Tensor;
+import java.util.Arrays;
+
+/**
+ * A vector in the order in which a weight's rows are multiplied with it.
+ *
+ * <p>Checkpoints put tensors at any multiple of eight bytes, and vectors that straddle cache lines arrive a third more slowly from memory.
+ * So a row is read in units that begin at a line, and what lies before the first line and after the last whole unit is read by one more unit
+ * each, that overlaps its neighbour and is masked:
+ *
+ * <pre>
+ *   row      | head |  unit  |  unit  | … |  unit  | tail |
+ *   first    [ kept | masked ]          last [ masked | kept ]
+ * </pre>
+ */
+final class RowVector {
+    /** Elements read at a time: a vector of words with two elements of bfloat16 each, or two vectors of float32. */
+    static final int UNIT = 2 * LANES;
+
+    /** The first unit, the last one, then the aligned ones; in bfloat16's, the even elements go before the odd. */
+    private float[] values = new float[0];
+
+    /** Bits of the first and of the last unit that count. */
+    private final int[] firstMask = new int[UNIT];
+
+    private final int[] lastMask = new int[UNIT];
+    private final float[] odd = new float[LANES];
+
+    private int count;
+    private int head;
+    private int tail;
+
+    /** Takes over row {@code i} of {@code a}, to be multiplied with rows of {@code b}. */
+    void set(Tensor a, long i, Operand b) {
+        count = Math.toIntExact(a.cols());
+        head = head(b, count);
+        tail = (count - head) % UNIT;
+        if (values.length < count + 2 * UNIT) {
+            values = new float[count + 2 * UNIT];
+        }
+        Unpack.row(DType.F32, a.segment(), i * a.stride(), values, 2 * UNIT, count);
+        if (count < UNIT) {
+            return;
+        }
+        System.arraycopy(values, 2 * UNIT, values, 0, UNIT);
+        System.arraycopy(values, 2 * UNIT + count - UNIT, values, UNIT, UNIT);
+        System.arraycopy(values, 2 * UNIT + head, values, 2 * UNIT, count - head);
+        int bits = 8 * b.type().bytes();
+        keep(firstMask, 0, head, bits);
+        keep(lastMask, UNIT - tail, UNIT, bits);
+        if (b.type() == DType.BF16) {
+            for (int at = 0; at <= UNIT + count - head; at += UNIT) {
+                separate(at);
+            }
+        }
+    }
+
+    /** Elements before the first cache line that begins within a row: none where that differs from row to row. */
+    private static int head(Operand b, int count) {
+        int line = SPECIES.vectorByteSize();
+        int bytes = b.type().bytes();
+        if (b.type() == DType.F16 || b.stride() * bytes % line != 0) {
+            return 0;
+        }
+        long past = b.data().address() % line;
+        int head = past == 0 || past % bytes != 0 ? 0 : (int) (line - past) / bytes;
+        return count - head < UNIT ? 0 : head;
+    }
+
+    private static void keep(int[] mask, int from, int to, int bits) {
+        Arrays.fill(mask, 0);
+        for (int element = from; element < to; element++) {
+            int bit = element * bits;
+            mask[bit / 32] |= bits == 32 ? -1 : 0xFFFF << bit % 32;
+        }
+    }
+
+    private void separate(int at) {
+        for (int i = 0; i < LANES; i++) {
+            odd[i] = values[at + 2 * i + 1];
+            values[at + i] = values[at + 2 * i];
+        }
+        System.arraycopy(odd, 0, values, at + LANES, LANES);
+    }
+
+    float[] values() {
+        return values;
+    }
+
+    int[] firstMask() {
+        return firstMask;
+    }
+
+    int[] lastMask() {
+        return lastMask;
+    }
+
+    int count() {
+        return count;
+    }
+
+    /** Elements of a row before its first whole unit. */
+    int head() {
+        return head;
+    }
+
+    /** Elements of a row after its last whole unit. */
+    int tail() {
+        return tail;
+    }
+}
