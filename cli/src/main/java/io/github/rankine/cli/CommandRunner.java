@@ -80,6 +80,8 @@ final class CommandRunner {
                 new EvaluateCommand(terminal),
                 new LogitsCommand(terminal),
                 new MergeCommand(terminal),
+                new SvdCommand(terminal),
+                new ExtractCommand(terminal),
                 new InspectCommand(terminal),
                 new PlanCommand(terminal),
                 new DemoCommand(terminal),

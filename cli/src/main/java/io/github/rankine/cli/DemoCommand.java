@@ -1,14 +1,10 @@
 package io.github.rankine.cli;
 
-import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.models.bundled.BundledModel;
 import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.tokenizer.Tokenizer;
-import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.stream.Stream;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -61,7 +57,7 @@ final class DemoCommand implements Runnable {
     public void run() {
         requireAtLeast("--steps", steps, 1);
         requireAtLeast("--held-out", heldOut, DemoTour.EXAMPLES_SHOWN);
-        Path folder = output == null ? firstFree() : requireEmpty(output);
+        Path folder = output == null ? firstFree() : EmptyFolder.require(output, "--output");
         Path base = folder.resolve(DemoTour.MODEL);
         BundledModel.unpack(base);
         DemoReport report = new DemoReport(terminal, json.wanted());
@@ -81,31 +77,9 @@ final class DemoCommand implements Runnable {
 
     private static Path firstFree() {
         Path folder = DEFAULT_OUTPUT;
-        for (int i = 2; !isFree(folder); i++) {
+        for (int i = 2; !EmptyFolder.is(folder); i++) {
             folder = Path.of(DEFAULT_OUTPUT + "-" + i);
         }
         return folder;
-    }
-
-    private static Path requireEmpty(Path folder) {
-        if (!isFree(folder)) {
-            throw new RankineException(folder + ": holds something already; choose a new or empty folder as --output");
-        }
-        return folder;
-    }
-
-    private static boolean isFree(Path folder) {
-        if (!Files.exists(folder)) {
-            return true;
-        }
-        if (!Files.isDirectory(folder)) {
-            return false;
-        }
-        try (Stream<Path> entries = Files.list(folder)) {
-            return entries.findAny().isEmpty();
-        } catch (IOException e) {
-            throw new RankineException(
-                    folder + ": cannot be read (" + e.getMessage() + "); choose another --output", e);
-        }
     }
 }

@@ -16,6 +16,7 @@ import io.github.rankine.models.run.FineTune;
 import io.github.rankine.models.run.MetricsEntry;
 import io.github.rankine.models.run.MetricsLog;
 import io.github.rankine.models.run.RunFolder;
+import io.github.rankine.models.run.Trainee;
 import io.github.rankine.models.run.TrainingData;
 import io.github.rankine.models.tokenizer.Tokenizer;
 import java.lang.foreign.Arena;
@@ -116,7 +117,7 @@ final class DemoLesson {
         LoraAdapter adapter = LoraAdapter.initialize(lora, model.decoder().linearShapes(), config.seed(), arena);
         RunFolder run = new RunFolder(adapterFolder());
         long start = System.nanoTime();
-        try (FineTune fineTune = FineTune.start(model, kernels, adapter, data, config, run)) {
+        try (FineTune fineTune = FineTune.start(model, kernels, new Trainee.Adapter(adapter), data, config, run)) {
             try (Progress progress = Progress.of(terminal, 0, fineTune.totalSteps())) {
                 fineTune.train(0, new TrainingListener() {
                     @Override

@@ -8,11 +8,13 @@ import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.train.MemoryPlan;
 import io.github.rankine.engine.train.NonFiniteLossException;
 import io.github.rankine.engine.train.Sample;
 import io.github.rankine.engine.train.TrainingConfig;
 import io.github.rankine.engine.train.TrainingListener;
+import io.github.rankine.models.config.ModelConfig;
 import io.github.rankine.models.data.Dataset;
 import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.json.Json;
@@ -21,6 +23,7 @@ import io.github.rankine.models.run.FineTune;
 import io.github.rankine.models.run.MetricsEntry;
 import io.github.rankine.models.run.MetricsLog;
 import io.github.rankine.models.run.RunFolder;
+import io.github.rankine.models.run.Trainee;
 import io.github.rankine.models.run.TrainingData;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
@@ -40,9 +43,9 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "finetune",
         description = {
-            "Trains a LoRA adapter for a model on a file of examples.",
-            "The output folder gets the adapter in PEFT's format (the last one; the best by --eval-data in best/),"
-                    + " metrics.jsonl, loss.png and the state that --resume goes on from.",
+            "Trains a LoRA adapter for a model on a file of examples, or with --full all of the model's weights.",
+            "The output folder gets the adapter in PEFT's format, with --full a checkpoint (the last one; the best by"
+                    + " --eval-data in best/), metrics.jsonl, loss.png and the state that --resume goes on from.",
             "Ctrl-C finishes the step, saves and exits with 130."
         })
 final class FinetuneCommand implements Callable<Integer> {
@@ -85,6 +88,20 @@ final class FinetuneCommand implements Callable<Integer> {
     private boolean resume;
 
     @Option(
+            names = "--full",
+            description = "Train every weight and write a checkpoint, with the base's tokenizer and other files: for"
+                    + " models that fit, at sixteen bytes a parameter and more.")
+    private boolean full;
+
+    @Option(
+            names = "--dtype",
+            paramLabel = "TYPE",
+            converter = MergeCommand.TypeName.class,
+            description = "What --full stores the weights as: float32 (default; what is shorter rounds small updates"
+                    + " away), bfloat16 or float16.")
+    private DType type;
+
+    @Option(
             names = ConfigFile.OPTION,
             paramLabel = "FILE.yaml",
             description =
@@ -119,13 +136,17 @@ final class FinetuneCommand implements Callable<Integer> {
     @Override
     public Integer call() {
         TrainingConfig wanted = training.config(dataOptions.maxLength());
-        LoraConfig fresh = lora.config();
         requireSensible(wanted);
         memory.limit();
         RunFolder folder = new RunFolder(output);
         if (!resume) {
             folder.requireNew();
         }
+        return full ? trainAllWeights(wanted, folder) : trainAdapter(wanted, folder);
+    }
+
+    private int trainAdapter(TrainingConfig wanted, RunFolder folder) {
+        LoraConfig fresh = lora.config();
         try (CausalLanguageModel base = CausalLanguageModel.open(model);
                 Arena arena = Arena.ofShared();
                 Kernels kernels = kernelOptions.open()) {
@@ -133,22 +154,33 @@ final class FinetuneCommand implements Callable<Integer> {
             if (this.lora.initAdapter().isEmpty()) {
                 LoraAdapter.requireTargets(fresh, linears);
             }
-            TrainingData samples = new TrainingData(
-                    data.getFileName().toString(),
-                    read(data, base),
-                    evalData == null ? List.of() : read(evalData, base));
+            TrainingData samples = read(base.config());
             LoraConfig lora = this.lora
                     .initAdapter()
                     .map(initial -> storedConfig(initial, linears))
                     .orElse(fresh);
             TrainingConfig config = memory.decide(wanted, candidate -> FineTune.plan(base, lora, samples, candidate));
-            describe(base, lora, samples, config);
+            describe(base, lora);
+            requireMemory(FineTune.plan(base, lora, samples, config), config);
             LoraAdapter adapter = adapter(lora, base.decoder(), config.seed(), arena);
-            try (FineTune run = resume
-                    ? FineTune.resume(base, kernels, adapter, samples, config, folder)
-                    : FineTune.start(base, kernels, adapter, samples, config, folder)) {
-                return train(run, folder);
-            }
+            return train(base, kernels, new Trainee.Adapter(adapter), samples, config, folder);
+        }
+    }
+
+    private int trainAllWeights(TrainingConfig wanted, RunFolder folder) {
+        lora.refuseFor("--full");
+        ModelConfig modelConfig = ModelConfig.read(model);
+        TrainingData samples = read(modelConfig);
+        TrainingConfig config =
+                memory.decide(wanted, candidate -> FineTune.planAllWeights(modelConfig, samples, candidate));
+        requireMemory(FineTune.planAllWeights(modelConfig, samples, config), config);
+        try (Arena arena = Arena.ofShared();
+                CausalLanguageModel base = CausalLanguageModel.openForTraining(model, arena);
+                Kernels kernels = kernelOptions.open()) {
+            List<Parameter> all = List.copyOf(base.decoder().parameters());
+            terminal.err().println("all " + Figures.count(elements(all)) + " parameters are trained");
+            Trainee trainee = new Trainee.AllWeights(all, type == null ? DType.F32 : type);
+            return train(base, kernels, trainee, samples, config, folder);
         }
     }
 
@@ -159,10 +191,20 @@ final class FinetuneCommand implements Callable<Integer> {
         if (config.evalEvery() > 0 && evalData == null) {
             throw Usage.wrong(command, "--eval-every needs --eval-data");
         }
+        if (type != null && !full) {
+            throw Usage.wrong(command, "--dtype is for --full: an adapter is stored in float32");
+        }
     }
 
-    private List<Sample> read(Path file, CausalLanguageModel base) {
-        Dataset dataset = dataOptions.read(file, model, base.config());
+    private TrainingData read(ModelConfig config) {
+        return new TrainingData(
+                data.getFileName().toString(),
+                read(data, config),
+                evalData == null ? List.of() : read(evalData, config));
+    }
+
+    private List<Sample> read(Path file, ModelConfig config) {
+        Dataset dataset = dataOptions.read(file, model, config);
         terminal.err().println(file + ": " + dataset.report().summary());
         return dataset.samples();
     }
@@ -186,8 +228,7 @@ final class FinetuneCommand implements Callable<Integer> {
         }
     }
 
-    /** What will be trained and the memory it takes; a run that cannot fit ends here. */
-    private void describe(CausalLanguageModel base, LoraConfig lora, TrainingData samples, TrainingConfig config) {
+    private void describe(CausalLanguageModel base, LoraConfig lora) {
         List<LinearShape> linears = base.decoder().linearShapes();
         LoraAdapter planned = LoraAdapter.planned(lora, linears);
         long trainable = elements(planned.parameters());
@@ -202,7 +243,10 @@ final class FinetuneCommand implements Callable<Integer> {
                     + (oversized.size() == 1 ? "" : " and " + (oversized.size() - 1) + " more modules")
                     + ": what exceeds it adds parameters and nothing else");
         }
-        MemoryPlan plan = FineTune.plan(base, lora, samples, config);
+    }
+
+    /** Says what a run takes; one that cannot fit ends here. */
+    private void requireMemory(MemoryPlan plan, TrainingConfig config) {
         terminal.err()
                 .println("memory: " + MemoryReport.line(plan)
                         + (config.recompute() ? "; blocks are computed again in the backward pass" : ""));
@@ -215,6 +259,20 @@ final class FinetuneCommand implements Callable<Integer> {
                 .sum();
     }
 
+    private int train(
+            CausalLanguageModel base,
+            Kernels kernels,
+            Trainee trainee,
+            TrainingData samples,
+            TrainingConfig config,
+            RunFolder folder) {
+        try (FineTune run = resume
+                ? FineTune.resume(base, kernels, trainee, samples, config, folder)
+                : FineTune.start(base, kernels, trainee, samples, config, folder)) {
+            return train(run, folder);
+        }
+    }
+
     private int train(FineTune run, RunFolder folder) {
         if (resume) {
             terminal.err().println(beginning(run));
@@ -224,7 +282,7 @@ final class FinetuneCommand implements Callable<Integer> {
             try (Progress progress = Progress.of(terminal, run.savedStep(), run.totalSteps())) {
                 run.train(saveEvery == null ? 0 : saveEvery, listener(run, progress));
             } catch (NonFiniteLossException e) {
-                terminal.note(output + " holds the adapter after step " + run.savedStep()
+                terminal.note(output + " holds the " + trained() + " after step " + run.savedStep()
                         + "; begin again, in another --output, with a lower --learning-rate");
                 throw e;
             } catch (RuntimeException | Error e) {
@@ -245,6 +303,10 @@ final class FinetuneCommand implements Callable<Integer> {
         }
         report(run);
         return ExitCode.OK;
+    }
+
+    private String trained() {
+        return full ? "checkpoint" : "adapter";
     }
 
     private String beginning(FineTune run) {
@@ -293,8 +355,9 @@ final class FinetuneCommand implements Callable<Integer> {
         terminal.out()
                 .println(String.format(
                         Locale.ROOT,
-                        "%s: adapter after %d steps and %s tokens, loss %.4f%s",
+                        "%s: %s after %d steps and %s tokens, loss %.4f%s",
                         output,
+                        trained(),
                         last.step(),
                         Figures.count(run.log().tokens()),
                         last.loss(),

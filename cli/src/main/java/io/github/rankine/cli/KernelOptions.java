@@ -26,12 +26,21 @@ final class KernelOptions {
             description = "Kernels to compute with: vector or reference (default: the best that can run here).")
     private String name;
 
-    /** The kernels asked for, to be closed. */
-    Kernels open() {
+    int threads() {
         int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
         if (count < 1 || count > MAX_THREADS) {
             throw Usage.wrong(command, "--threads " + count + ": must be at least 1 and at most " + MAX_THREADS);
         }
+        return count;
+    }
+
+    /** The kernels asked for, to be closed. */
+    Kernels open() {
+        return open(threads());
+    }
+
+    /** The same on another number of threads, where several are used side by side. */
+    Kernels open(int count) {
         if (name != null && !KernelsLookup.names().contains(name)) {
             throw Usage.wrong(command, "--kernels " + name + ": there are " + String.join(", ", KernelsLookup.names()));
         }

@@ -4,6 +4,7 @@ import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.ModuleSelector;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -44,6 +45,13 @@ final class LoraOptions {
     private Boolean rslora;
 
     @Option(
+            names = "--rank-pattern",
+            paramLabel = "FILE",
+            description = "Ranks of single modules, as 'rankine svd --rank-pattern' writes them: JSON with PEFT's"
+                    + " rank_pattern. Alpha stays the same for all of them.")
+    private Path rankPattern;
+
+    @Option(
             names = "--init-adapter",
             paramLabel = "DIR",
             description = "Adapter to go on with; it brings its rank, alpha and target modules.")
@@ -65,7 +73,7 @@ final class LoraOptions {
                         null,
                         List.of(),
                         List.of(),
-                        Map.of(),
+                        rankPattern == null ? Map.of() : RankPattern.read(rankPattern),
                         Map.of(),
                         rslora != null && rslora));
     }
@@ -76,11 +84,33 @@ final class LoraOptions {
         refuse("--alpha", alpha, alpha == null || alpha == stored.alpha(), stored.alpha());
         refuse("--rslora", rslora, rslora == null || rslora == stored.rslora(), stored.rslora());
         refuse(
+                "--rank-pattern",
+                rankPattern,
+                rankPattern == null || RankPattern.read(rankPattern).equals(stored.rankPattern()),
+                stored.rankPattern());
+        refuse(
                 "--target-modules",
                 targetModules,
                 targetModules == null || selectsTheSame(config(), stored, linears),
                 stored.targetModules());
         return dropout == null ? stored : Usage.of(command, () -> stored.withDropout(dropout));
+    }
+
+    /** Refuses what was given of these options, for {@code option} trains no adapter. */
+    void refuseFor(String option) {
+        Map<String, Object> given = new LinkedHashMap<>();
+        given.put("--rank", rank);
+        given.put("--alpha", alpha);
+        given.put("--dropout", dropout);
+        given.put("--target-modules", targetModules);
+        given.put("--rslora", rslora);
+        given.put("--rank-pattern", rankPattern);
+        given.put("--init-adapter", initAdapter);
+        given.forEach((name, value) -> {
+            if (value != null) {
+                throw Usage.wrong(command, name + " is for adapters, and " + option + " trains none: leave one out");
+            }
+        });
     }
 
     private void refuse(String option, Object given, boolean agrees, Object stored) {

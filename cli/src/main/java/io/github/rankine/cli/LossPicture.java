@@ -2,11 +2,9 @@ package io.github.rankine.cli;
 
 import io.github.rankine.models.files.AtomicFile;
 import io.github.rankine.models.run.MetricsEntry;
-import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.List;
-import org.knowm.xchart.BitmapEncoder;
 import org.knowm.xchart.XYChart;
 import org.knowm.xchart.XYChartBuilder;
 import org.knowm.xchart.style.Styler.LegendPosition;
@@ -18,19 +16,8 @@ final class LossPicture {
 
     /** Writes a PNG; a system that cannot draw, as one without fonts, costs the picture alone, and a note. */
     static void write(Path file, List<MetricsEntry> entries, Terminal terminal) {
-        System.setProperty("java.awt.headless", "true");
-        byte[] png;
-        try {
-            png = BitmapEncoder.getBitmapBytes(chart(entries), BitmapEncoder.BitmapFormat.PNG);
-        } catch (OutOfMemoryError e) {
-            throw e;
-        } catch (IOException | RuntimeException | Error e) {
-            // Java's font manager throws whatever occurs to it: InternalError, LinkageError, a plain Error.
-            terminal.note("no picture of the loss (" + file + "): Java cannot draw here, are fontconfig and a font"
-                    + " installed? (" + e.getMessage() + ")");
-            return;
-        }
-        AtomicFile.write(file, out -> AtomicFile.writeFully(out, ByteBuffer.wrap(png)));
+        Picture.png(() -> chart(entries), "the loss (" + file + ")", terminal)
+                .ifPresent(png -> AtomicFile.write(file, out -> AtomicFile.writeFully(out, ByteBuffer.wrap(png))));
     }
 
     private static XYChart chart(List<MetricsEntry> entries) {

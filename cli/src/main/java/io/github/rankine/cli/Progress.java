@@ -11,17 +11,25 @@ import me.tongfei.progressbar.ProgressBarStyle;
 
 /** How far a run is: a bar for somebody at a terminal, a line every so often for a file or a pipe. */
 sealed interface Progress extends AutoCloseable {
-    /** After each step. */
+    /** After each step of training. */
     void update(MetricsEntry entry);
+
+    /** After each step of other work; {@code figures} tells something of it, as in {@code loss 0.5}. */
+    void update(int done, String figures);
 
     @Override
     void close();
 
     /** @param done steps that were taken before */
     static Progress of(Terminal terminal, int done, int total) {
+        return of(terminal, "step", done, total);
+    }
+
+    /** @param unit what is counted */
+    static Progress of(Terminal terminal, String unit, int done, int total) {
         return terminal.interactive()
-                ? new Bar(terminal.err(), done, total)
-                : new Lines(terminal.err(), done, total, System.nanoTime());
+                ? new Bar(terminal.err(), unit, done, total)
+                : new Lines(terminal.err(), unit, done, total, System.nanoTime());
     }
 
     private static String figures(MetricsEntry entry) {
@@ -45,9 +53,9 @@ sealed interface Progress extends AutoCloseable {
         private final ProgressBar bar;
         private String evaluated = "";
 
-        private Bar(PrintStream err, int done, int total) {
+        private Bar(PrintStream err, String unit, int done, int total) {
             bar = new ProgressBarBuilder()
-                    .setTaskName("step")
+                    .setTaskName(unit)
                     .setInitialMax(total)
                     .startsFrom(done, Duration.ZERO)
                     .setStyle(ProgressBarStyle.ASCII)
@@ -59,8 +67,13 @@ sealed interface Progress extends AutoCloseable {
         @Override
         public void update(MetricsEntry entry) {
             evaluated = entry.evalLoss().isPresent() ? evalLoss(entry) : evaluated;
-            bar.setExtraMessage(" " + figures(entry) + evaluated);
-            bar.stepTo(entry.step());
+            update(entry.step(), figures(entry) + evaluated);
+        }
+
+        @Override
+        public void update(int done, String figures) {
+            bar.setExtraMessage(" " + figures);
+            bar.stepTo(done);
         }
 
         @Override
@@ -72,16 +85,19 @@ sealed interface Progress extends AutoCloseable {
     /** A plain line at the first and the last step, at evaluations, every twentieth of the run and every ten seconds. */
     final class Lines implements Progress {
         private static final long SECONDS = 10;
+        private static final long SHORT_SECONDS = 3;
         private static final int PARTS = 20;
 
         private final PrintStream err;
+        private final String unit;
         private final int done;
         private final int total;
         private final long start;
         private long printedAt;
 
-        private Lines(PrintStream err, int done, int total, long start) {
+        private Lines(PrintStream err, String unit, int done, int total, long start) {
             this.err = err;
+            this.unit = unit;
             this.done = done;
             this.total = total;
             this.start = start;
@@ -90,19 +106,36 @@ sealed interface Progress extends AutoCloseable {
 
         @Override
         public void update(MetricsEntry entry) {
-            long now = System.nanoTime();
-            int step = entry.step();
+            update(
+                    entry.step(),
+                    figures(entry) + evalLoss(entry),
+                    entry.evalLoss().isPresent());
+        }
+
+        /** Other work's steps are many and alike: the last, and one every few seconds. */
+        @Override
+        public void update(int step, String figures) {
+            if (step == total || System.nanoTime() - printedAt >= SHORT_SECONDS * 1_000_000_000L) {
+                print(step, figures);
+            }
+        }
+
+        private void update(int step, String figures, boolean important) {
             boolean due = step == done + 1
                     || step == total
-                    || entry.evalLoss().isPresent()
+                    || important
                     || step % Math.max(1, total / PARTS) == 0
-                    || now - printedAt >= SECONDS * 1_000_000_000L;
+                    || System.nanoTime() - printedAt >= SECONDS * 1_000_000_000L;
             if (due) {
-                printedAt = now;
-                long left = Math.round((double) (now - start) * 1e-9 / (step - done) * (total - step));
-                err.println("step " + step + "/" + total + ": " + figures(entry) + evalLoss(entry) + ", "
-                        + (step == total ? "done" : duration(left) + " left"));
+                print(step, figures);
             }
+        }
+
+        private void print(int step, String figures) {
+            printedAt = System.nanoTime();
+            long left = Math.round((double) (printedAt - start) * 1e-9 / (step - done) * (total - step));
+            err.println(unit + " " + step + "/" + total + ": " + figures + ", "
+                    + (step == total ? "done" : duration(left) + " left"));
         }
 
         private static String duration(long seconds) {

@@ -229,7 +229,7 @@ class MergeCommandTest {
                             Optional.empty(),
                             false),
                     Map.of("lm_head", new LoraWeights(a.asWeight(), b.asWeight())),
-                    new ModelCard(1, "none", 1, 1, 1, OptionalDouble.empty()));
+                    ModelCard.trained(1, "none", 1, 1, 1, OptionalDouble.empty()));
         }
         return folder;
     }

@@ -132,8 +132,8 @@ public final class LoraAdapter {
     }
 
     /**
-     * Refuses target modules that are named and are nowhere in the model: where others match, a misspelt one would
-     * otherwise go unnoticed.
+     * Refuses target modules and patterns of ranks that are named and are nowhere in the model: where others match, a misspelt
+     * one would otherwise go unnoticed.
      *
      * @throws RankineException naming the first such name and those there are
      */
@@ -146,6 +146,14 @@ public final class LoraAdapter {
                             + "' is not in this model; its linear layers are " + endings(linears));
                 }
             }
+        }
+        List<String> names = linears.stream()
+                .filter(linear -> config.targets(linear.name(), linear.head()))
+                .map(LinearShape::name)
+                .toList();
+        for (String pattern : config.unusedRankPatterns(names)) {
+            throw new RankineException("rank_pattern '" + pattern
+                    + "' matches none of this model's target modules; is it" + " for another model?");
         }
     }
 

@@ -125,6 +125,16 @@ public record LoraConfig(
         return find(rankPattern, module).orElse(rank);
     }
 
+    /** The patterns among {@code rankPattern} that match none of these modules. */
+    public List<String> unusedRankPatterns(List<String> modules) {
+        return rankPattern.keySet().stream()
+                .filter(key -> modules.stream()
+                        .noneMatch(module -> modulePattern("rank_pattern", key)
+                                .matcher(module)
+                                .lookingAt()))
+                .toList();
+    }
+
     /** α of that module. */
     public double alpha(String module) {
         return find(alphaPattern, module).orElse(alpha);

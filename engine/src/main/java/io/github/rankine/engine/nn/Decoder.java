@@ -9,11 +9,13 @@ import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tape.Tape;
 import io.github.rankine.engine.tape.TokenOperations;
 import io.github.rankine.engine.tape.Variable;
+import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.SequencedSet;
 
@@ -205,6 +207,18 @@ public final class Decoder implements AutoCloseable {
                         base.name(),
                         module.mergeInto(kernels, base.value(), linear.shape().transposed(), merged)
                                 .asWeight()));
+            }
+        }
+    }
+
+    /** Computes with these weights of linear layers, by module name, in place of the checkpoint's, and deactivates adapters. */
+    public void replace(Map<String, Weight> weights) {
+        unmerge();
+        activate();
+        for (Linear linear : linears()) {
+            Weight weight = weights.get(linear.name());
+            if (weight != null) {
+                linear.setMerged(new Parameter(linear.weight().name(), weight));
             }
         }
     }

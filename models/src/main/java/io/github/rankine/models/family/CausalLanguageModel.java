@@ -4,6 +4,7 @@ import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.config.ModelConfig;
@@ -14,9 +15,11 @@ import io.github.rankine.models.safetensors.StoredType;
 import io.github.rankine.models.safetensors.TensorInfo;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -51,15 +54,27 @@ public final class CausalLanguageModel implements AutoCloseable {
      * @throws io.github.rankine.engine.RankineException when config.json or a tensor is missing or not what it should be
      */
     public static CausalLanguageModel open(Path folder) {
+        return open(folder, source -> source);
+    }
+
+    /**
+     * The same with every weight copied to float32 in {@code arena}, so that all of them can be trained.
+     *
+     * @throws io.github.rankine.engine.RankineException when config.json or a tensor is missing or not what it should be
+     */
+    public static CausalLanguageModel openForTraining(Path folder, Arena arena) {
+        return open(folder, source -> source.copiedTo(arena));
+    }
+
+    private static CausalLanguageModel open(Path folder, UnaryOperator<WeightSource> use) {
         ModelConfig config = ModelConfig.read(folder);
         Checkpoint checkpoint = Checkpoint.open(folder);
         try {
             refuseTwoHeads(config, checkpoint, folder);
             warnOfMoreLayers(config, checkpoint, folder);
-            return new CausalLanguageModel(
-                    config,
-                    WeightSource.of(checkpoint, TensorNames.of(checkpoint, DecoderAssembler.prefix(config))),
-                    checkpoint);
+            WeightSource mapped =
+                    WeightSource.of(checkpoint, TensorNames.of(checkpoint, DecoderAssembler.prefix(config)));
+            return new CausalLanguageModel(config, use.apply(mapped), checkpoint);
         } catch (RuntimeException e) {
             checkpoint.close();
             throw e;
@@ -96,8 +111,12 @@ public final class CausalLanguageModel implements AutoCloseable {
 
     /** A model of shapes alone, for planning. */
     public static CausalLanguageModel planned(ModelConfig config) {
-        return new CausalLanguageModel(
-                config, WeightSource.planned(config.dtype().orElse(DType.F32)), null);
+        return planned(config, config.dtype().orElse(DType.F32));
+    }
+
+    /** The same with weights of another type. */
+    public static CausalLanguageModel planned(ModelConfig config, DType type) {
+        return new CausalLanguageModel(config, WeightSource.planned(type), null);
     }
 
     /**
@@ -129,18 +148,36 @@ public final class CausalLanguageModel implements AutoCloseable {
      */
     public void save(Path folder, DType type) {
         AtomicFile.createFolder(folder);
-        List<SafetensorsWriter.Entry> entries = decoder.parameters().stream()
-                .map(parameter -> {
-                    Weight weight = parameter.value();
-                    // The engine's vectors are matrices of one row.
-                    List<Long> shape =
-                            weight.rows() == 1 ? List.of(weight.cols()) : List.of(weight.rows(), weight.cols());
-                    return new SafetensorsWriter.Entry(
-                            parameter.name(), StoredType.of(type), shape, SafetensorsWriter.Content.of(weight, type));
-                })
-                .toList();
-        SafetensorsWriter.write(folder.resolve(Checkpoint.SINGLE), Map.of("format", "pt"), entries);
+        SafetensorsWriter.write(
+                folder.resolve(Checkpoint.SINGLE),
+                Map.of("format", "pt"),
+                List.copyOf(weights(type).values()));
         AtomicFile.writeText(folder.resolve(ModelConfig.FILE), config.jsonWithDtype(type));
+    }
+
+    /**
+     * Writes the checkpoint that this model was opened from with the decoder's weights as they are now, and with the files that stand
+     * beside it; each file in the folder is replaced whole.
+     *
+     * @param type what all weights are rounded to
+     * @throws io.github.rankine.engine.RankineException when the folder cannot be written
+     */
+    public void saveTrained(Path folder, DType type) {
+        new CheckpointCopy(this, Optional.of(type)).write(folder, weights(type));
+    }
+
+    private Map<String, SafetensorsWriter.Entry> weights(DType type) {
+        Map<String, SafetensorsWriter.Entry> entries = new LinkedHashMap<>();
+        for (Parameter parameter : decoder.parameters()) {
+            Weight weight = parameter.value();
+            // The engine's vectors are matrices of one row.
+            List<Long> shape = weight.rows() == 1 ? List.of(weight.cols()) : List.of(weight.rows(), weight.cols());
+            entries.put(
+                    parameter.name(),
+                    new SafetensorsWriter.Entry(
+                            parameter.name(), StoredType.of(type), shape, SafetensorsWriter.Content.of(weight, type)));
+        }
+        return entries;
     }
 
     /**

@@ -28,6 +28,12 @@ interface WeightSource {
         return (name, rows, cols, role) -> checkpoint.weight(names.stored(name), rows, cols);
     }
 
+    /** The same weights, copied to float32 in {@code arena}. */
+    default WeightSource copiedTo(Arena arena) {
+        return (name, rows, cols, role) ->
+                weight(name, rows, cols, role).toTensor(arena).asWeight();
+    }
+
     /** Shapes alone, in the type that the checkpoint would have. */
     static WeightSource planned(DType type) {
         return (name, rows, cols, role) -> Weight.shapeOnly(type, rows, cols);

@@ -15,16 +15,49 @@ import java.util.OptionalDouble;
  * and a page that says what the adapter is and how it came about.
  *
  * @param baseParameters parameters of the base model
- * @param data           the training data, in words or as file names
- * @param steps          optimiser steps
- * @param tokens         tokens that went through the model
- * @param loss           mean loss per token at the end
- * @param evalLoss       the same on held-out data, if there was any
+ * @param origin         how it came about: a section in Markdown
  */
-public record ModelCard(
-        long baseParameters, String data, long steps, long tokens, double loss, OptionalDouble evalLoss) {
+public record ModelCard(long baseParameters, String origin) {
     /** The file's name in an adapter's folder. */
     public static final String FILE = "README.md";
+
+    /**
+     * The card of an adapter that was trained.
+     *
+     * @param data     the training data, in words or as file names
+     * @param steps    optimiser steps
+     * @param tokens   tokens that went through the model
+     * @param loss     mean loss per token at the end
+     * @param evalLoss the same on held-out data, if there was any
+     */
+    public static ModelCard trained(
+            long baseParameters, String data, long steps, long tokens, double loss, OptionalDouble evalLoss) {
+        String evaluated = evalLoss.isPresent() ? format("- **Held-out loss:** %.4f\n", evalLoss.getAsDouble()) : "";
+        return new ModelCard(baseParameters, format("""
+            ## Training
+
+            - **Data:** %s
+            - **Steps:** %,d
+            - **Tokens:** %,d
+            - **Final loss:** %.4f
+            %s\
+            """, oneLine(data), steps, tokens, loss, evaluated));
+    }
+
+    /**
+     * The card of an adapter that was extracted from a full fine-tune.
+     *
+     * @param tuned  the fine-tuned checkpoint
+     * @param energy share of the update's energy that the adapter keeps
+     */
+    public static ModelCard extracted(long baseParameters, String tuned, double energy) {
+        return new ModelCard(baseParameters, format("""
+            ## Extraction
+
+            - **From:** %s, by truncated singular value decomposition of its difference from the base
+            - **Energy kept:** %.2f %% of the adapted layers' update
+            """, oneLine(tuned), 100 * energy));
+    }
 
     void write(Path file, PeftConfig config, Collection<LoraWeights> weights) {
         AtomicFile.writeText(file, text(config, weights));
@@ -34,7 +67,6 @@ public record ModelCard(
         LoraConfig lora = config.lora();
         String base = config.baseModelNameOrPath().orElse("");
         long trained = weights.stream().mapToLong(LoraWeights::parameters).sum();
-        String evaluated = evalLoss.isPresent() ? format("- **Held-out loss:** %.4f\n", evalLoss.getAsDouble()) : "";
         return format(
                 """
                 ---
@@ -58,12 +90,6 @@ public record ModelCard(
                 - **Target modules:** %s
                 - **Trained parameters:** %,d of %,d (%.4f %%)
 
-                ## Training
-
-                - **Data:** %s
-                - **Steps:** %,d
-                - **Tokens:** %,d
-                - **Final loss:** %.4f
                 %s
                 ## Use
 
@@ -75,7 +101,7 @@ public record ModelCard(
                 model = PeftModel.from_pretrained(model, "path/to/this/folder")
                 ```
 
-                Trained with Rankine in the format of PEFT 0.21.
+                Made with Rankine in the format of PEFT 0.21.
                 """,
                 yaml(base),
                 yaml("base_model:adapter:" + base),
@@ -88,11 +114,7 @@ public record ModelCard(
                 trained,
                 baseParameters,
                 100.0 * trained / baseParameters,
-                oneLine(data),
-                steps,
-                tokens,
-                loss,
-                evaluated,
+                origin,
                 '"' + oneLine(base).replace("\\", "\\\\").replace("\"", "\\\"") + '"');
     }
 

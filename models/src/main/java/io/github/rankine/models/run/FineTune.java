@@ -1,10 +1,10 @@
 package io.github.rankine.models.run;
 
 import io.github.rankine.engine.kernels.Kernels;
-import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
-import io.github.rankine.engine.lora.LoraWeights;
+import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.train.Evaluation;
 import io.github.rankine.engine.train.MemoryPlan;
 import io.github.rankine.engine.train.NonFiniteLossException;
@@ -12,25 +12,23 @@ import io.github.rankine.engine.train.StepMetrics;
 import io.github.rankine.engine.train.Trainer;
 import io.github.rankine.engine.train.TrainingConfig;
 import io.github.rankine.engine.train.TrainingListener;
+import io.github.rankine.models.config.ModelConfig;
 import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.peft.ModelCard;
-import io.github.rankine.models.peft.PeftAdapter;
-import io.github.rankine.models.peft.PeftConfig;
 import io.github.rankine.models.safetensors.Checkpoint;
 import io.github.rankine.models.safetensors.TensorInfo;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.OptionalDouble;
 
 /**
  * A fine-tune that writes its folder as it goes and can be interrupted at any moment.
  *
  * <pre>{@code
- * try (FineTune run = FineTune.start(model, kernels, adapter, data, config, new RunFolder(output))) {   // or resume
+ * try (FineTune run = FineTune.start(model, kernels, new Trainee.Adapter(adapter), data, config, new RunFolder(output))) {   // or resume
  *     run.train(0, listener);
  * }
  * }</pre>
@@ -41,7 +39,7 @@ public final class FineTune implements AutoCloseable {
 
     private final RunFolder folder;
     private final CausalLanguageModel model;
-    private final LoraAdapter adapter;
+    private final Trainee trainee;
     private final TrainingData data;
     private final Map<String, String> settings;
     private final MemoryPlan plan;
@@ -53,22 +51,24 @@ public final class FineTune implements AutoCloseable {
     private FineTune(
             CausalLanguageModel model,
             Kernels kernels,
-            LoraAdapter adapter,
+            Trainee trainee,
             TrainingData data,
             TrainingConfig config,
             RunFolder folder) {
         this.folder = folder;
         this.model = model;
-        this.adapter = adapter;
+        this.trainee = trainee;
         this.data = data;
-        settings = Settings.of(checkpoint(), adapter, data, config, kernels);
-        plan = plan(model, adapter.config(), data, config);
-        model.decoder().activate(adapter);
+        settings = Settings.of(checkpoint(), trainee, data, config, kernels);
+        plan = trainee.plan(model, data, config);
+        if (trainee instanceof Trainee.Adapter(LoraAdapter adapter)) {
+            model.decoder().activate(adapter);
+        }
         trainer =
-                new Trainer(model.decoder(), kernels, adapter.parameters(), data.samples(), data.evalSamples(), config);
+                new Trainer(model.decoder(), kernels, trainee.parameters(), data.samples(), data.evalSamples(), config);
     }
 
-    /** The memory that a run will take, before it takes any. */
+    /** The memory that training an adapter will take, before it takes any. */
     public static MemoryPlan plan(
             CausalLanguageModel model, LoraConfig lora, TrainingData data, TrainingConfig config) {
         LoraAdapter planned = LoraAdapter.planned(lora, model.decoder().linearShapes());
@@ -81,21 +81,30 @@ public final class FineTune implements AutoCloseable {
         }
     }
 
+    /** The memory that training every weight will take. */
+    public static MemoryPlan planAllWeights(ModelConfig model, TrainingData data, TrainingConfig config) {
+        try (CausalLanguageModel planned = CausalLanguageModel.planned(model, DType.F32)) {
+            List<Parameter> all = List.copyOf(planned.decoder().parameters());
+            all.forEach(parameter -> parameter.train(Arena.global()));
+            return MemoryPlan.of(planned.decoder(), all, data.samples(), config);
+        }
+    }
+
     /**
      * A run from the beginning.
      *
-     * @param model   mapped from a checkpoint, which stays as it is
-     * @param adapter where it starts; it becomes the trained one, and stays active on the model's decoder
+     * @param model   opened from a checkpoint, which stays as it is
+     * @param trainee where it starts; it becomes the trained one, and an adapter stays active on the model's decoder
      * @throws io.github.rankine.engine.RankineException when the folder holds something else, or the data do not fit the model
      */
     public static FineTune start(
             CausalLanguageModel model,
             Kernels kernels,
-            LoraAdapter adapter,
+            Trainee trainee,
             TrainingData data,
             TrainingConfig config,
             RunFolder folder) {
-        FineTune run = new FineTune(model, kernels, adapter, data, config, folder);
+        FineTune run = new FineTune(model, kernels, trainee, data, config, folder);
         try {
             run.begin();
             return run;
@@ -113,14 +122,14 @@ public final class FineTune implements AutoCloseable {
     public static FineTune resume(
             CausalLanguageModel model,
             Kernels kernels,
-            LoraAdapter adapter,
+            Trainee trainee,
             TrainingData data,
             TrainingConfig config,
             RunFolder folder) {
         if (!folder.hasState()) {
-            return start(model, kernels, adapter, data, config, folder);
+            return start(model, kernels, trainee, data, config, folder);
         }
-        FineTune run = new FineTune(model, kernels, adapter, data, config, folder);
+        FineTune run = new FineTune(model, kernels, trainee, data, config, folder);
         try {
             run.restore();
             return run;
@@ -133,7 +142,7 @@ public final class FineTune implements AutoCloseable {
     private void begin() {
         folder.create();
         log = MetricsLog.continueAfter(folder.metrics(), 0);
-        folder.removeUnsaved();
+        folder.removeUnsaved(trainee.files());
         TrainingState.save(folder.state(), trainer, settings);
     }
 
@@ -196,32 +205,23 @@ public final class FineTune implements AutoCloseable {
         if (trainer.step() == savedStep) {
             return;
         }
-        writeAdapter(folder.path());
+        writeTrained(folder.path());
         log.force();
         TrainingState.save(folder.state(), trainer, settings);
         savedStep = trainer.step();
         savedAt = System.nanoTime();
     }
 
-    private void writeAdapter(Path path) {
-        Map<String, LoraWeights> modules = new LinkedHashMap<>();
-        adapter.modules()
-                .forEach((name, module) -> modules.put(
-                        name, new LoraWeights(module.a().value(), module.b().value())));
-        boolean transposed = model.decoder().linearShapes().stream()
-                .filter(linear -> modules.containsKey(linear.name()))
-                .anyMatch(LinearShape::transposed);
-        PeftConfig config = new PeftConfig(
-                adapter.config(), Optional.of(checkpoint().folder().toString()), transposed);
+    private void writeTrained(Path path) {
         MetricsEntry last = log.last().orElseThrow();
-        ModelCard card = new ModelCard(
+        ModelCard card = ModelCard.trained(
                 checkpoint().tensors().stream().mapToLong(TensorInfo::elements).sum(),
                 data.name(),
                 last.step(),
                 log.tokens(),
                 last.loss(),
                 log.lastEvalLoss());
-        PeftAdapter.write(path, config, modules, card);
+        trainee.write(model, path, card);
     }
 
     /** Logs each step and saves where it is due. */
@@ -256,7 +256,7 @@ public final class FineTune implements AutoCloseable {
         public void completed(int step) {
             log.append(MetricsEntry.of(metrics, ProcessMemory.resident().orElse(plan.total()), evalLoss));
             if (best) {
-                writeAdapter(folder.best());
+                writeTrained(folder.best());
             }
             listener.completed(step);
             if (best || step == trainer.totalSteps() || isSaveDue(step)) {

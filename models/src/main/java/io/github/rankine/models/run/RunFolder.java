@@ -1,9 +1,6 @@
 package io.github.rankine.models.run;
 
 import io.github.rankine.engine.RankineException;
-import io.github.rankine.models.peft.ModelCard;
-import io.github.rankine.models.peft.PeftAdapter;
-import io.github.rankine.models.peft.PeftConfig;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,7 +20,6 @@ public final class RunFolder {
     public static final String LOSS_PICTURE = "loss.png";
 
     private static final String BEST = "best";
-    private static final List<String> ADAPTER = List.of(PeftConfig.FILE, PeftAdapter.WEIGHTS, ModelCard.FILE);
 
     /** What a run may have left that was killed before its first state was in place. */
     private static final Set<String> BEFORE_THE_STATE = Set.of(METRICS, STATE + ".tmp");
@@ -34,12 +30,12 @@ public final class RunFolder {
         this.path = path;
     }
 
-    /** The folder, which is that of the last adapter too. */
+    /** The folder, which is that of what was trained last too. */
     public Path path() {
         return path;
     }
 
-    /** The folder of the adapter with the lowest evaluation loss. */
+    /** The folder of what had the lowest evaluation loss. */
     public Path best() {
         return path.resolve(BEST);
     }
@@ -113,10 +109,10 @@ public final class RunFolder {
         }
     }
 
-    /** Removes the adapters and the picture that a run left which was killed before it saved the state of any step. */
-    void removeUnsaved() {
+    /** Removes the trained files and the picture that a run left which was killed before it saved the state of any step. */
+    void removeUnsaved(List<String> trained) {
         try {
-            for (String file : ADAPTER) {
+            for (String file : trained) {
                 Files.deleteIfExists(path.resolve(file));
                 Files.deleteIfExists(best().resolve(file));
             }

@@ -33,16 +33,15 @@ final class Settings {
     private Settings() {}
 
     static Map<String, String> of(
-            Checkpoint base, LoraAdapter initial, TrainingData data, TrainingConfig config, Kernels kernels) {
+            Checkpoint base, Trainee trainee, TrainingData data, TrainingConfig config, Kernels kernels) {
         Map<String, String> settings = new LinkedHashMap<>();
         putAll(settings, config);
         // It changes the memory that a run takes and no bit of its result.
         settings.remove("recompute");
-        putAll(settings, initial.config());
+        settings.putAll(trainee.settings());
         settings.put("model", fingerprint(base));
         settings.put("data", fingerprint(data.samples()));
         settings.put("eval-data", fingerprint(data.evalSamples()));
-        settings.put("initial-adapter", fingerprint(initial));
         settings.put("kernels", kernels.name());
         return settings;
     }
@@ -55,7 +54,7 @@ final class Settings {
         return "the run began with " + name + " " + saved + ", not " + now;
     }
 
-    private static void putAll(Map<String, String> settings, Record config) {
+    static void putAll(Map<String, String> settings, Record config) {
         for (RecordComponent component : config.getClass().getRecordComponents()) {
             try {
                 String name = component.getName().replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
@@ -94,7 +93,7 @@ final class Settings {
         return finish(digest);
     }
 
-    private static String fingerprint(LoraAdapter adapter) {
+    static String fingerprint(LoraAdapter adapter) {
         MessageDigest digest = sha256();
         for (Parameter parameter : adapter.parameters()) {
             digest.update(parameter.toString().getBytes(StandardCharsets.UTF_8));

@@ -33,7 +33,7 @@ class PeftAdapterTest {
     static final List<String> CASES = Fixtures.CASES;
 
     private static final ModelCard CARD =
-            new ModelCard(100_000, "train.jsonl", 1200, 34_567, 0.12345, OptionalDouble.of(0.5));
+            ModelCard.trained(100_000, "train.jsonl", 1200, 34_567, 0.12345, OptionalDouble.of(0.5));
 
     @TempDir
     Path folder;

@@ -267,8 +267,8 @@ class FineTuneTest {
             LoraAdapter adapter = LoraAdapter.initialize(lora, model.decoder().linearShapes(), config.seed(), arena);
             RunFolder folder = new RunFolder(output);
             try (FineTune run = resume
-                    ? FineTune.resume(model, kernels, adapter, data, config, folder)
-                    : FineTune.start(model, kernels, adapter, data, config, folder)) {
+                    ? FineTune.resume(model, kernels, new Trainee.Adapter(adapter), data, config, folder)
+                    : FineTune.start(model, kernels, new Trainee.Adapter(adapter), data, config, folder)) {
                 run.train(4, listener);
             }
         }

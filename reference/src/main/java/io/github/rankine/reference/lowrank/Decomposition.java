@@ -36,7 +36,7 @@ public record Decomposition(
     }
 
     /** The same of the transposed matrix. */
-    Decomposition transposed() {
+    public Decomposition transposed() {
         return new Decomposition(cols, rows, values, right, left, squaredNorm, residual);
     }
 }

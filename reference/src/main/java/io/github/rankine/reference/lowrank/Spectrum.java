@@ -16,9 +16,12 @@ public record Spectrum(double[] values, double squaredNorm, int rows, int cols) 
     /** Half a unit in the last place of 1 in float32, twice: what adapters and updates are stored to. */
     private static final double FLOAT_EPSILON = 0x1p-23;
 
-    /** Whether every singular value is known. */
+    /** Energy that goes missing by rounding in double alone. */
+    private static final double NOTHING = 1e-12;
+
+    /** Whether every singular value is known: those that are not listed are 0. */
     public boolean isComplete() {
-        return values.length == Math.min(rows, cols);
+        return values.length == Math.min(rows, cols) || energy(values.length) > 1 - NOTHING;
     }
 
     /** The share of the energy that the best approximation of a rank keeps: {@code Σ_{i ≤ rank} σᵢ² / ‖A‖²_F}. */
@@ -54,10 +57,13 @@ public record Spectrum(double[] values, double squaredNorm, int rows, int cols) 
      * not known.
      */
     public OptionalDouble spectralError(int rank) {
-        if (rank >= Math.min(rows, cols) || squaredNorm == 0) {
+        if (squaredNorm == 0) {
             return OptionalDouble.of(0);
         }
-        return rank < values.length ? OptionalDouble.of(values[rank] / values[0]) : OptionalDouble.empty();
+        if (rank < values.length) {
+            return OptionalDouble.of(values[rank] / values[0]);
+        }
+        return isComplete() ? OptionalDouble.of(0) : OptionalDouble.empty();
     }
 
     /**

@@ -1,0 +1,167 @@
+package io.github.rankine.cli;
+
+import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.nn.Linear;
+import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tensor.Tensor;
+import io.github.rankine.engine.tensor.Weight;
+import io.github.rankine.models.family.CausalLanguageModel;
+import io.github.rankine.reference.lowrank.Decomposition;
+import io.github.rankine.reference.lowrank.LowRank;
+import io.github.rankine.reference.lowrank.RandomizedSvd;
+import java.lang.foreign.Arena;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+
+/** A base model and a fine-tune of it in full, layer by layer. */
+final class TunedPair {
+    /** Singular values that are taken where all of them are too many. */
+    private static final int VALUES = 64;
+
+    /** Values up to this share of all of them are found faster by random sampling. */
+    private static final int SAMPLING_SHARE = 4;
+
+    private final Map<String, Linear> before = new LinkedHashMap<>();
+    private final Map<String, Linear> after = new LinkedHashMap<>();
+    private final CausalLanguageModel base;
+    private final CausalLanguageModel tuned;
+    private final Path tunedFolder;
+
+    /** @throws RankineException naming the first layer that the two do not share */
+    TunedPair(CausalLanguageModel base, Path baseFolder, CausalLanguageModel tuned, Path tunedFolder) {
+        this.base = base;
+        this.tuned = tuned;
+        this.tunedFolder = tunedFolder;
+        Map<String, Linear> byName =
+                tuned.decoder().linears().stream().collect(Collectors.toMap(Linear::name, Function.identity()));
+        for (Linear linear : base.decoder().linears()) {
+            Linear other = byName.get(linear.name());
+            if (other == null) {
+                throw foreign("no layer " + linear.name() + ", which " + baseFolder + " has");
+            }
+            if (!linear.shape().equals(other.shape())) {
+                throw foreign(linear.name() + " is " + shape(other.shape()) + ", in " + baseFolder + " "
+                        + shape(linear.shape()));
+            }
+            before.put(linear.name(), linear);
+            after.put(linear.name(), other);
+        }
+        for (Linear linear : tuned.decoder().linears()) {
+            if (!before.containsKey(linear.name())) {
+                throw foreign("layer " + linear.name() + ", which " + baseFolder + " has not");
+            }
+        }
+    }
+
+    private RankineException foreign(String difference) {
+        return new RankineException(tunedFolder + ": " + difference
+                + ": it is no fine-tune of that model; name the base that it began from");
+    }
+
+    private static String shape(LinearShape shape) {
+        return "[" + shape.outputs() + ", " + shape.inputs() + "]";
+    }
+
+    /** The linear layers but for the head, as {@code all-linear} has them. */
+    List<LinearShape> modules() {
+        return before.values().stream()
+                .map(Linear::shape)
+                .filter(shape -> !shape.head())
+                .toList();
+    }
+
+    /** The base's weight as it is stored. */
+    Weight before(LinearShape module) {
+        return before.get(module.name()).weight().value();
+    }
+
+    /** The tuned weight as it is stored. */
+    Weight after(LinearShape module) {
+        return after.get(module.name()).weight().value();
+    }
+
+    /**
+     * The decomposition of {@code tuned − base}, {@code [out, in]}.
+     *
+     * @param values singular values that are enough, or null for all where that is affordable
+     */
+    Decomposition decompose(LinearShape module, Integer values, Kernels kernels) {
+        try (Arena arena = Arena.ofShared()) {
+            Tensor update = difference(module, arena);
+            boolean sampled = values != null && values * SAMPLING_SHARE <= Math.min(module.inputs(), module.outputs());
+            return named(
+                    tunedFolder,
+                    () -> sampled
+                            ? RandomizedSvd.of(module.name(), update, values, kernels)
+                            : LowRank.decompose(module.name(), update, values == null ? VALUES : values, kernels));
+        }
+    }
+
+    private Tensor difference(LinearShape module, Arena arena) {
+        Weight old = before(module);
+        Weight changed = after(module);
+        Tensor difference = Tensor.allocate(arena, module.outputs(), module.inputs());
+        for (long row = 0; row < old.rows(); row++) {
+            for (long col = 0; col < old.cols(); col++) {
+                difference.set(
+                        module.transposed() ? col : row,
+                        module.transposed() ? row : col,
+                        changed.get(row, col) - old.get(row, col));
+            }
+        }
+        return difference;
+    }
+
+    /** What no adapter of linear layers can hold and yet has changed, by name, with {@code ‖ΔW‖ / ‖W‖}; the largest first. */
+    Map<String, Double> changedBeside(List<String> modules) {
+        Map<String, Parameter> others = new LinkedHashMap<>();
+        tuned.decoder().parameters().forEach(parameter -> others.put(parameter.name(), parameter));
+        Map<String, Double> changed = new LinkedHashMap<>();
+        for (Parameter parameter : base.decoder().parameters()) {
+            String module = parameter.name().replaceFirst("\\.weight$", "");
+            Parameter other = others.get(parameter.name());
+            if (!modules.contains(module) && other != null) {
+                double change = relativeChange(parameter.value(), other.value());
+                if (change > 0) {
+                    changed.put(parameter.name(), change);
+                }
+            }
+        }
+        List<Map.Entry<String, Double>> sorted = new ArrayList<>(changed.entrySet());
+        sorted.sort(Map.Entry.<String, Double>comparingByValue().reversed());
+        Map<String, Double> result = new LinkedHashMap<>();
+        sorted.forEach(entry -> result.put(entry.getKey(), entry.getValue()));
+        return result;
+    }
+
+    private static double relativeChange(Weight old, Weight changed) {
+        double difference = 0;
+        double norm = 0;
+        for (long row = 0; row < old.rows(); row++) {
+            for (long col = 0; col < old.cols(); col++) {
+                double value = old.get(row, col);
+                double change = changed.get(row, col) - value;
+                norm += value * value;
+                difference += change * change;
+            }
+        }
+        return difference == 0 ? 0 : Math.sqrt(difference / norm);
+    }
+
+    /** What {@code action} returns; what it refuses is said of {@code folder}. */
+    static <T> T named(Path folder, Supplier<T> action) {
+        try {
+            return action.get();
+        } catch (RankineException e) {
+            throw new RankineException(folder + ": " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+package io.github.rankine.models.run;
+
+import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.lora.LoraAdapter;
+import io.github.rankine.engine.lora.LoraWeights;
+import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.train.MemoryPlan;
+import io.github.rankine.engine.train.TrainingConfig;
+import io.github.rankine.models.config.ModelConfig;
+import io.github.rankine.models.family.CausalLanguageModel;
+import io.github.rankine.models.peft.ModelCard;
+import io.github.rankine.models.peft.PeftAdapter;
+import io.github.rankine.models.peft.PeftConfig;
+import io.github.rankine.models.safetensors.Checkpoint;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/** What a run trains, and the files that it becomes. */
+public sealed interface Trainee {
+    /** What steps change. */
+    List<Parameter> parameters();
+
+    /** What the run's result follows from beside its configuration, model and data, by name. */
+    Map<String, String> settings();
+
+    /** The memory that training it takes. */
+    MemoryPlan plan(CausalLanguageModel model, TrainingData data, TrainingConfig config);
+
+    /** Writes it as it is now, each file replaced whole. */
+    void write(CausalLanguageModel model, Path folder, ModelCard card);
+
+    /** Names of the files that make it up. */
+    List<String> files();
+
+    /** An adapter over a frozen base. */
+    record Adapter(LoraAdapter adapter) implements Trainee {
+        @Override
+        public List<Parameter> parameters() {
+            return adapter.parameters();
+        }
+
+        @Override
+        public Map<String, String> settings() {
+            Map<String, String> settings = new LinkedHashMap<>();
+            Settings.putAll(settings, adapter.config());
+            settings.put("initial-adapter", Settings.fingerprint(adapter));
+            return settings;
+        }
+
+        @Override
+        public MemoryPlan plan(CausalLanguageModel model, TrainingData data, TrainingConfig config) {
+            return FineTune.plan(model, adapter.config(), data, config);
+        }
+
+        @Override
+        public void write(CausalLanguageModel model, Path folder, ModelCard card) {
+            Map<String, LoraWeights> modules = new LinkedHashMap<>();
+            adapter.modules()
+                    .forEach((name, module) -> modules.put(
+                            name, new LoraWeights(module.a().value(), module.b().value())));
+            boolean transposed = model.decoder().linearShapes().stream()
+                    .filter(linear -> modules.containsKey(linear.name()))
+                    .anyMatch(LinearShape::transposed);
+            Optional<String> base =
+                    model.checkpoint().map(checkpoint -> checkpoint.folder().toString());
+            PeftAdapter.write(folder, new PeftConfig(adapter.config(), base, transposed), modules, card);
+        }
+
+        @Override
+        public List<String> files() {
+            return List.of(PeftConfig.FILE, PeftAdapter.WEIGHTS, ModelCard.FILE);
+        }
+    }
+
+    /**
+     * Every weight of a model that was {@linkplain CausalLanguageModel#openForTraining opened for that}.
+     *
+     * @param type what the weights are rounded to when they are written
+     */
+    record AllWeights(List<Parameter> parameters, DType type) implements Trainee {
+        @Override
+        public Map<String, String> settings() {
+            return Map.of("trained", "all weights", "dtype", type.toString());
+        }
+
+        @Override
+        public MemoryPlan plan(CausalLanguageModel model, TrainingData data, TrainingConfig config) {
+            return FineTune.planAllWeights(model.config(), data, config);
+        }
+
+        @Override
+        public void write(CausalLanguageModel model, Path folder, ModelCard card) {
+            model.saveTrained(folder, type);
+        }
+
+        @Override
+        public List<String> files() {
+            return List.of(Checkpoint.SINGLE, ModelConfig.FILE);
+        }
+    }
+}
