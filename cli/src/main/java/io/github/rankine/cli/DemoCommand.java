@@ -17,6 +17,8 @@ import picocli.CommandLine.Spec;
         description = {
             "Fine-tunes the small model that comes with Rankine for two tasks that it cannot do, swaps and merges the"
                     + " two adapters, and says what it does as it goes.",
+            "With --low-rank, trains its weights in full instead and shows what is lost when that update is squeezed"
+                    + " into an adapter of rank 1, 2, 4, 8 and 16.",
             "Needs no other files and takes about a minute. Exits with 1 if anything did not come out as it should."
         })
 final class DemoCommand implements Runnable {
@@ -34,7 +36,7 @@ final class DemoCommand implements Runnable {
     private Path output;
 
     @Option(names = "--steps", hidden = true, paramLabel = "N", description = "Steps of each fine-tune.")
-    private int steps = DemoLesson.STEPS;
+    private Integer steps;
 
     @Option(
             names = "--held-out",
@@ -42,6 +44,9 @@ final class DemoCommand implements Runnable {
             paramLabel = "N",
             description = "Examples that each adapter is tested on.")
     private int heldOut = DemoLesson.HELD_OUT;
+
+    @Option(names = "--low-rank", description = "Show what a low rank loses of a full fine-tune.")
+    private boolean lowRank;
 
     @Mixin
     private KernelOptions kernelOptions;
@@ -55,12 +60,18 @@ final class DemoCommand implements Runnable {
 
     @Override
     public void run() {
+        int steps = this.steps != null ? this.steps : lowRank ? DemoLowRank.STEPS : DemoLesson.STEPS;
         requireAtLeast("--steps", steps, 1);
         requireAtLeast("--held-out", heldOut, DemoTour.EXAMPLES_SHOWN);
         Path folder = output == null ? firstFree() : EmptyFolder.require(output, "--output");
         Path base = folder.resolve(DemoTour.MODEL);
         BundledModel.unpack(base);
         DemoReport report = new DemoReport(terminal, json.wanted());
+        if (lowRank) {
+            new DemoLowRank(folder, kernelOptions, terminal, report, steps, heldOut).run();
+            report.finish(folder);
+            return;
+        }
         try (CausalLanguageModel model = CausalLanguageModel.open(base);
                 Tokenizer tokenizer = Tokenizer.open(base, model.config().eosTokenIds());
                 Kernels kernels = kernelOptions.open()) {

@@ -96,15 +96,20 @@ final class DemoLesson {
                 + BATCH + " --rank " + RANK + " --alpha " + (int) ALPHA + " --seed " + SEED;
     }
 
-    /** Trains an adapter over {@code model}, whose weights stay as they are; the adapter is left active. */
-    Outcome learn(CausalLanguageModel model, Tokenizer tokenizer, Kernels kernels, Arena arena, Terminal terminal) {
+    /** The training examples as the model is given them. */
+    TrainingData data(CausalLanguageModel model, Tokenizer tokenizer) {
         DatasetOptions options =
                 new DatasetOptions(MAX_LENGTH, false, model.config().vocabSize());
-        TrainingData data = new TrainingData(
+        return new TrainingData(
                 trainingFile().getFileName().toString(),
                 DatasetReader.read(trainingFile(), options, Optional.of(tokenizer), Optional.empty())
                         .samples(),
                 List.of());
+    }
+
+    /** Trains an adapter over {@code model}, whose weights stay as they are; the adapter is left active. */
+    Outcome learn(CausalLanguageModel model, Tokenizer tokenizer, Kernels kernels, Arena arena, Terminal terminal) {
+        TrainingData data = data(model, tokenizer);
         LoraConfig lora = LoraConfig.of(RANK, ALPHA, new ModuleSelector.AllLinear());
         TrainingConfig config = TrainingConfig.builder()
                 .learningRate(LEARNING_RATE)

@@ -89,8 +89,8 @@ final class FinetuneCommand implements Callable<Integer> {
 
     @Option(
             names = "--full",
-            description = "Train every weight and write a checkpoint, with the base's tokenizer and other files: for"
-                    + " models that fit, at sixteen bytes a parameter and more.")
+            description = "Train every weight, or with --target-modules those of these modules, and write a checkpoint"
+                    + " with the base's tokenizer and other files: for models that fit, at sixteen bytes a parameter.")
     private boolean full;
 
     @Option(
@@ -142,7 +142,7 @@ final class FinetuneCommand implements Callable<Integer> {
         if (!resume) {
             folder.requireNew();
         }
-        return full ? trainAllWeights(wanted, folder) : trainAdapter(wanted, folder);
+        return full ? trainWeights(wanted, folder) : trainAdapter(wanted, folder);
     }
 
     private int trainAdapter(TrainingConfig wanted, RunFolder folder) {
@@ -167,19 +167,23 @@ final class FinetuneCommand implements Callable<Integer> {
         }
     }
 
-    private int trainAllWeights(TrainingConfig wanted, RunFolder folder) {
+    private int trainWeights(TrainingConfig wanted, RunFolder folder) {
         lora.refuseFor("--full");
         ModelConfig modelConfig = ModelConfig.read(model);
         TrainingData samples = read(modelConfig);
-        TrainingConfig config =
-                memory.decide(wanted, candidate -> FineTune.planAllWeights(modelConfig, samples, candidate));
-        requireMemory(FineTune.planAllWeights(modelConfig, samples, config), config);
+        TrainingConfig config = memory.decide(
+                wanted, candidate -> FineTune.planWeights(modelConfig, lora::weights, samples, candidate));
+        requireMemory(FineTune.planWeights(modelConfig, lora::weights, samples, config), config);
         try (Arena arena = Arena.ofShared();
                 CausalLanguageModel base = CausalLanguageModel.openForTraining(model, arena);
                 Kernels kernels = kernelOptions.open()) {
-            List<Parameter> all = List.copyOf(base.decoder().parameters());
-            terminal.err().println("all " + Figures.count(elements(all)) + " parameters are trained");
-            Trainee trainee = new Trainee.AllWeights(all, type == null ? DType.F32 : type);
+            List<Parameter> trained = lora.weights(base.decoder());
+            long count = elements(trained);
+            long total = elements(base.decoder().parameters());
+            terminal.err()
+                    .println(
+                            "trained in full: " + Figures.count(count) + " of " + Figures.count(total) + " parameters");
+            Trainee trainee = new Trainee.Weights(lora.weightsInWords(), trained, type == null ? DType.F32 : type);
             return train(base, kernels, trainee, samples, config, folder);
         }
     }

@@ -1,14 +1,20 @@
 package io.github.rankine.cli;
 
+import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.ModuleSelector;
+import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.tape.Parameter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -102,7 +108,6 @@ final class LoraOptions {
         given.put("--rank", rank);
         given.put("--alpha", alpha);
         given.put("--dropout", dropout);
-        given.put("--target-modules", targetModules);
         given.put("--rslora", rslora);
         given.put("--rank-pattern", rankPattern);
         given.put("--init-adapter", initAdapter);
@@ -111,6 +116,34 @@ final class LoraOptions {
                 throw Usage.wrong(command, name + " is for adapters, and " + option + " trains none: leave one out");
             }
         });
+    }
+
+    /**
+     * The weights to train in full: all of them, or those of the target modules where they are given.
+     *
+     * @throws RankineException when no module is targeted
+     */
+    List<Parameter> weights(Decoder decoder) {
+        if (targetModules == null) {
+            return List.copyOf(decoder.parameters());
+        }
+        LoraConfig config = config();
+        LoraAdapter.requireTargets(config, decoder.linearShapes());
+        List<Parameter> weights = decoder.linears().stream()
+                .filter(linear -> config.targets(linear.name(), linear.shape().head()))
+                .flatMap(linear -> Stream.of(linear.weight(), linear.bias()))
+                .filter(Objects::nonNull)
+                .distinct()
+                .toList();
+        if (weights.isEmpty()) {
+            throw new RankineException("--target-modules " + targetModules + ": matches nothing in this model");
+        }
+        return weights;
+    }
+
+    /** Which those are. */
+    String weightsInWords() {
+        return targetModules == null ? "all" : targetModules;
     }
 
     private void refuse(String option, Object given, boolean agrees, Object stored) {

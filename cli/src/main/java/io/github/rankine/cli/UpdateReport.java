@@ -246,8 +246,8 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
     }
 
     static String percent(double share) {
-        // 99.96 % is not all of it.
-        double shown = share < 1 ? Math.min(share, 0.999) : share;
+        // 99.96 % is not all of it, but for rounding it is.
+        double shown = share < 1 - 1e-9 ? Math.min(share, 0.999) : 1;
         return String.format(Locale.ROOT, shown == 1 ? "%.0f %%" : "%.1f %%", 100 * shown)
                 .replace(".0 %", " %");
     }

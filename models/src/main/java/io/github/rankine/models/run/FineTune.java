@@ -3,6 +3,7 @@ package io.github.rankine.models.run;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
+import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.train.Evaluation;
@@ -23,6 +24,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.function.Function;
 
 /**
  * A fine-tune that writes its folder as it goes and can be interrupted at any moment.
@@ -81,12 +83,17 @@ public final class FineTune implements AutoCloseable {
         }
     }
 
-    /** The memory that training every weight will take. */
-    public static MemoryPlan planAllWeights(ModelConfig model, TrainingData data, TrainingConfig config) {
+    /**
+     * The memory that training weights themselves will take.
+     *
+     * @param trained chooses them
+     */
+    public static MemoryPlan planWeights(
+            ModelConfig model, Function<Decoder, List<Parameter>> trained, TrainingData data, TrainingConfig config) {
         try (CausalLanguageModel planned = CausalLanguageModel.planned(model, DType.F32)) {
-            List<Parameter> all = List.copyOf(planned.decoder().parameters());
-            all.forEach(parameter -> parameter.train(Arena.global()));
-            return MemoryPlan.of(planned.decoder(), all, data.samples(), config);
+            List<Parameter> parameters = trained.apply(planned.decoder());
+            parameters.forEach(parameter -> parameter.train(Arena.global()));
+            return MemoryPlan.of(planned.decoder(), parameters, data.samples(), config);
         }
     }
 

@@ -18,6 +18,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
 
 /** What a run trains, and the files that it becomes. */
 public sealed interface Trainee {
@@ -77,19 +79,32 @@ public sealed interface Trainee {
     }
 
     /**
-     * Every weight of a model that was {@linkplain CausalLanguageModel#openForTraining opened for that}.
+     * Weights themselves, of a model that was {@linkplain CausalLanguageModel#openForTraining opened for that}.
      *
-     * @param type what the weights are rounded to when they are written
+     * @param description which weights, in words
+     * @param parameters  those weights
+     * @param type        what all weights are rounded to when they are written
      */
-    record AllWeights(List<Parameter> parameters, DType type) implements Trainee {
+    record Weights(String description, List<Parameter> parameters, DType type) implements Trainee {
+        public Weights {
+            parameters = List.copyOf(parameters);
+        }
+
         @Override
         public Map<String, String> settings() {
-            return Map.of("trained", "all weights", "dtype", type.toString());
+            return Map.of("trained-weights", description, "dtype", type.toString());
         }
 
         @Override
         public MemoryPlan plan(CausalLanguageModel model, TrainingData data, TrainingConfig config) {
-            return FineTune.planAllWeights(model.config(), data, config);
+            Set<String> names = parameters.stream().map(Parameter::name).collect(Collectors.toSet());
+            return FineTune.planWeights(
+                    model.config(),
+                    decoder -> decoder.parameters().stream()
+                            .filter(parameter -> names.contains(parameter.name()))
+                            .toList(),
+                    data,
+                    config);
         }
 
         @Override
