@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.ModuleSelector;
 import io.github.rankine.engine.nn.Linear;
@@ -16,6 +17,7 @@ import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.run.FineTune;
 import io.github.rankine.models.run.RunFolder;
 import io.github.rankine.models.run.Trainee;
+import io.github.rankine.models.run.TrainingData;
 import io.github.rankine.models.tokenizer.Tokenizer;
 import io.github.rankine.reference.lowrank.Decomposition;
 import java.lang.foreign.Arena;
@@ -30,7 +32,10 @@ import java.util.Map;
 final class DemoLowRank {
     private static final int[] RANKS = {1, 2, 4, 8, 16};
     static final int STEPS = 300;
-    private static final double LEARNING_RATE = 1e-3;
+    private static final double FULL_LEARNING_RATE = 1e-3;
+    private static final double ADAPTER_LEARNING_RATE = 4e-3;
+    private static final int TRAINED_RANK = 4;
+    private static final double TRAINED_ALPHA = 32;
     private static final double WARMUP = 0.05;
     private static final int BATCH = 8;
 
@@ -68,7 +73,7 @@ final class DemoLowRank {
             report.say("The bundled model learns to " + lesson.description()
                     + ": every weight of its linear layers is trained,");
             report.say("as a matrix of its own, without any low rank.");
-            train(lesson, base, tuned, tokenizer, kernels);
+            trainInFull(lesson, base, tuned, tokenizer, kernels);
             try (CausalLanguageModel changed = CausalLanguageModel.open(tuned)) {
                 DemoExam.Answers before = new DemoExam(model.decoder(), tokenizer, kernels).take(lesson.heldOut());
                 DemoExam.Answers full = new DemoExam(changed.decoder(), tokenizer, kernels).take(lesson.heldOut());
@@ -78,6 +83,7 @@ final class DemoLowRank {
                         full.share() > FULL_ABOVE, "the full fine-tune answers " + full.score() + ", not over 90 %");
                 squeeze(new TunedPair(model, base, changed, tuned), model, tokenizer, kernels, lesson, before, full);
             }
+            trainAdapter(model, lesson, tokenizer, kernels);
         }
         report.say("");
         report.say("The same for a model of yours, docs/low-rank.md tells how to read it:");
@@ -87,13 +93,7 @@ final class DemoLowRank {
         report.say(String.format(Locale.ROOT, "%nDone in %.0f seconds.", (System.nanoTime() - start) * 1e-9));
     }
 
-    private void train(DemoLesson lesson, Path base, Path tuned, Tokenizer tokenizer, Kernels kernels) {
-        TrainingConfig config = TrainingConfig.builder()
-                .learningRate(LEARNING_RATE)
-                .warmup(WARMUP)
-                .steps(steps)
-                .batchSize(BATCH)
-                .build();
+    private void trainInFull(DemoLesson lesson, Path base, Path tuned, Tokenizer tokenizer, Kernels kernels) {
         try (Arena arena = Arena.ofShared();
                 CausalLanguageModel model = CausalLanguageModel.openForTraining(base, arena)) {
             LoraConfig linear = LoraConfig.of(1, 1, new ModuleSelector.AllLinear());
@@ -102,16 +102,59 @@ final class DemoLowRank {
                     .map(Linear::weight)
                     .toList();
             Trainee trainee = new Trainee.Weights("all-linear", weights, DType.F32);
-            try (FineTune run = FineTune.start(
-                            model, kernels, trainee, lesson.data(model, tokenizer), config, new RunFolder(tuned));
-                    Progress progress = Progress.of(terminal, 0, run.totalSteps())) {
-                run.train(0, new TrainingListener() {
-                    @Override
-                    public void completed(int step) {
-                        progress.update(run.log().last().orElseThrow());
-                    }
-                });
-            }
+            train(model, trainee, lesson.data(model, tokenizer), FULL_LEARNING_RATE, tuned, kernels);
+        }
+    }
+
+    private void train(
+            CausalLanguageModel model,
+            Trainee trainee,
+            TrainingData data,
+            double learningRate,
+            Path output,
+            Kernels kernels) {
+        TrainingConfig config = TrainingConfig.builder()
+                .learningRate(learningRate)
+                .warmup(WARMUP)
+                .steps(steps)
+                .batchSize(BATCH)
+                .build();
+        try (FineTune run = FineTune.start(model, kernels, trainee, data, config, new RunFolder(output));
+                Progress progress = Progress.of(terminal, 0, run.totalSteps())) {
+            run.train(0, new TrainingListener() {
+                @Override
+                public void completed(int step) {
+                    progress.update(run.log().last().orElseThrow());
+                }
+            });
+        }
+    }
+
+    /** The other way to a low rank: to look for it from the start. */
+    private void trainAdapter(CausalLanguageModel model, DemoLesson lesson, Tokenizer tokenizer, Kernels kernels) {
+        report.chapter("An adapter that is trained at rank " + TRAINED_RANK);
+        LoraConfig lora = LoraConfig.of(TRAINED_RANK, TRAINED_ALPHA, new ModuleSelector.AllLinear());
+        try (Arena arena = Arena.ofShared()) {
+            LoraAdapter adapter = LoraAdapter.initialize(lora, model.decoder().linearShapes(), 0, arena);
+            train(
+                    model,
+                    new Trainee.Adapter(adapter),
+                    lesson.data(model, tokenizer),
+                    ADAPTER_LEARNING_RATE,
+                    folder.resolve("lora"),
+                    kernels);
+            DemoExam.Answers answers = new DemoExam(model.decoder(), tokenizer, kernels).take(lesson.heldOut());
+            model.decoder().activate();
+            report.say(
+                    "LoRA looks for few directions from the start: trained on the same examples for as many steps, an"
+                            + " adapter of rank " + TRAINED_RANK);
+            report.say("answers " + answers.score()
+                    + " held-out examples right. Truncation gives one update of that rank, training a"
+                    + " better one.");
+            report.figures().put("trained_rank", TRAINED_RANK).put("trained_accuracy", answers.share());
+            report.require(
+                    answers.share() > FULL_ABOVE,
+                    "the adapter of rank " + TRAINED_RANK + " answers " + answers.score() + ", not over 90 %");
         }
     }
 
@@ -169,7 +212,6 @@ final class DemoLowRank {
         report.say(
                 "An update that was learned without a low rank in mind spreads over many directions, yet a few of them"
                         + " do the task.");
-        report.say("LoRA looks for those few from the start, which is why it needs a lower rank than this.");
         report.figures().put("base_accuracy", before.share()).put("full_accuracy", full.share());
         report.require(
                 share >= KEPT_AT_LEAST * full.share(),

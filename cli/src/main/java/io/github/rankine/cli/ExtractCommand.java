@@ -96,13 +96,16 @@ final class ExtractCommand implements Runnable {
             Map<String, Integer> ranks = new LinkedHashMap<>();
             Extraction extraction = new Extraction(decompose(pair, ranks));
             write(extraction, ranks, base);
+            Map<String, Double> leftOut = pair.changedBeside(List.copyOf(ranks.keySet()));
             ExtractionReport report = new ExtractionReport(
                     output,
                     extraction.energy(ranks),
                     extraction.parameters(ranks),
                     ranks,
-                    pair.changedBeside(List.copyOf(ranks.keySet())),
-                    samples.isEmpty() ? List.of() : losses(base, changed, pair, extraction, ranks, samples));
+                    leftOut,
+                    samples.isEmpty()
+                            ? List.of()
+                            : losses(base, changed, pair, extraction, ranks, samples, !leftOut.isEmpty()));
             if (json.wanted()) {
                 terminal.out().println(report.json());
             } else {
@@ -117,9 +120,11 @@ final class ExtractCommand implements Runnable {
             TunedPair pair,
             Extraction extraction,
             Map<String, Integer> ranks,
-            Samples samples) {
+            Samples samples,
+            boolean beside) {
         try (Kernels own = kernels.open()) {
-            return new LossByRank(base, changed, pair, extraction, own, batchSize, terminal).measure(ranks, samples);
+            return new LossByRank(base, changed, pair, extraction, own, batchSize, terminal)
+                    .measure(ranks, samples, beside);
         }
     }
 

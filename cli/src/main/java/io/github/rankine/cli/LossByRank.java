@@ -3,17 +3,16 @@ package io.github.rankine.cli;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.nn.Decoder;
-import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.engine.train.Evaluation;
 import io.github.rankine.models.data.Dataset;
 import io.github.rankine.models.family.CausalLanguageModel;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.stream.Collectors;
 
 /** Losses of a base, of what is extracted from its fine-tune at rising ranks, and of the fine-tune itself. */
 final class LossByRank {
@@ -67,8 +66,13 @@ final class LossByRank {
         this.terminal = terminal;
     }
 
-    /** Measures every line; {@code chosen} are the ranks of the adapter that was written. */
-    List<Row> measure(Map<String, Integer> chosen, Samples samples) {
+    /**
+     * Measures every line.
+     *
+     * @param chosen the ranks of the adapter that was written
+     * @param beside whether the fine-tune changed more than linear layers, so that those alone have a line of their own
+     */
+    List<Row> measure(Map<String, Integer> chosen, Samples samples, boolean beside) {
         int highest = chosen.values().stream().mapToInt(Integer::intValue).max().orElseThrow();
         List<Map<String, Integer>> extractions = new ArrayList<>();
         for (int rank = 1; rank < highest; rank *= 2) {
@@ -76,7 +80,7 @@ final class LossByRank {
         }
         extractions.add(chosen);
         List<Row> rows = new ArrayList<>();
-        try (Progress progress = Progress.of(terminal, "evaluation", 0, extractions.size() + 3)) {
+        try (Progress progress = Progress.of(terminal, "evaluation", 0, extractions.size() + (beside ? 3 : 2))) {
             base.activate();
             rows.add(row("base", base, samples));
             progress.update(rows.size(), "base");
@@ -84,14 +88,12 @@ final class LossByRank {
                 rows.add(extracted(ranks, samples));
                 progress.update(rows.size(), rows.getLast().name());
             }
-            Map<String, Weight> replaced = new LinkedHashMap<>();
-            for (LinearShape module : pair.modules()) {
-                replaced.put(module.name(), pair.after(module));
+            if (beside) {
+                base.replace(pair.modules().stream().collect(Collectors.toMap(LinearShape::name, pair::after)));
+                rows.add(row("linear layers in full", base, samples));
+                base.unmerge();
+                progress.update(rows.size(), rows.getLast().name());
             }
-            base.replace(replaced);
-            rows.add(row("linear layers in full", base, samples));
-            base.unmerge();
-            progress.update(rows.size(), rows.getLast().name());
             rows.add(row("full fine-tune", tuned, samples));
             progress.update(rows.size(), rows.getLast().name());
         }

@@ -27,8 +27,11 @@ final class MemoryCheck {
         if (batch >= adapter && !recompute) {
             return "leave out --recompute off, or lower --batch-size or --max-length";
         }
-        return batch >= adapter
-                ? "lower --batch-size or --max-length, and raise --gradient-accumulation instead"
+        if (batch >= adapter) {
+            return "lower --batch-size or --max-length, and raise --gradient-accumulation instead";
+        }
+        return plan.weights() == 0
+                ? "leave out --full, for an adapter takes a fraction of it, or name some --target-modules"
                 : "lower --rank, or name fewer --target-modules";
     }
 }

@@ -21,11 +21,19 @@ final class MemoryReport {
         return kinds;
     }
 
-    /** In one line, as in {@code weights 1.2 GiB, adapter …}. */
+    /** In one line, as in {@code frozen weights 1.2 GiB, trained weights …}. */
     static String line(MemoryPlan plan) {
         return kinds(plan).entrySet().stream()
-                .map(kind -> kind.getKey() + " " + Figures.bytes(kind.getValue()))
+                .map(kind -> inFull(kind.getKey()) + " " + Figures.bytes(kind.getValue()))
                 .collect(Collectors.joining(", "));
+    }
+
+    private static String inFull(String kind) {
+        return switch (kind) {
+            case "weights" -> "frozen weights";
+            case "adapter" -> "trained weights";
+            default -> kind;
+        };
     }
 
     /** A kind per line. */

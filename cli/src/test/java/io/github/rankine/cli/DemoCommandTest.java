@@ -57,6 +57,27 @@ class DemoCommandTest {
         assertThat(generate.out()).isNotBlank();
     }
 
+    /** The same for the demo of low ranks, which trains twice. */
+    @Test
+    void aDemoOfLowRanksThatMissesItsGoalsSaysSoAndFails() {
+        Path folder = temp.resolve("demo");
+        CommandLineRun run =
+                CommandLineRun.of("demo", "--low-rank", "--steps", 2, "--held-out", 8, "--output", folder, "--json");
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.err())
+                .contains("the full fine-tune answers 0 of 8, not over 90 %")
+                .contains("the adapter of rank 4 answers 0 of 8")
+                .doesNotContain("a bug in Rankine");
+        JsonNode result = Json.parse(run.out(), "standard output");
+        double before = 0;
+        assertThat(result.get("ranks")).hasSize(5);
+        for (JsonNode rank : result.get("ranks")) {
+            assertThat(rank.get("energy").doubleValue()).isGreaterThan(before);
+            before = rank.get("energy").doubleValue();
+        }
+        assertThat(before).isLessThan(1);
+    }
+
     @Test
     void aFolderThatHoldsSomethingIsRefused() throws IOException {
         Files.writeString(temp.resolve("mine.txt"), "mine");

@@ -38,7 +38,7 @@ class FinetuneCommandTest {
                 .endsWith(" in best/)\n");
         assertThat(run.err())
                 .contains("train.jsonl: 30 samples")
-                .contains("memory: weights ")
+                .contains("memory: frozen weights ")
                 .contains("step 1/24: loss ")
                 .contains(", eval loss ")
                 .contains("step 24/24: loss ");

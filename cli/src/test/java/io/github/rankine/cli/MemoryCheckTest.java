@@ -43,6 +43,7 @@ class MemoryCheckTest {
         assertRefused(new MemoryPlan(4 * GIB, GIB, GIB, 8 * GIB, GIB), true, "lower --batch-size or --max-length");
         assertRefused(new MemoryPlan(4 * GIB, GIB, GIB, 8 * GIB, GIB), false, "leave out --recompute off");
         assertRefused(new MemoryPlan(4 * GIB, 5 * GIB, 5 * GIB, GIB, GIB), true, "lower --rank");
+        assertRefused(new MemoryPlan(0, 5 * GIB, 5 * GIB, GIB, GIB), true, "leave out --full");
         assertRefused(new MemoryPlan(14 * GIB, GIB, GIB, GIB, GIB), true, "choose a smaller model");
     }
 

@@ -1,13 +1,19 @@
 package io.github.rankine.models;
 
+import io.github.rankine.engine.train.Sample;
+import io.github.rankine.models.safetensors.SafetensorsFile;
+import java.lang.foreign.ValueLayout;
 import java.net.URISyntaxException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /** The checkpoints, adapters and numbers that PyTorch, Transformers and PEFT wrote for comparison. */
 public final class Fixtures {
     /** The cases with a model, an adapter and golden numbers; {@code llama-dora} has the adapter alone. */
     public static final List<String> CASES = List.of("llama-gqa", "llama-untied-llama3rope", "qwen2-bias", "gpt2");
+
+    private static final int BATCH = 2;
 
     private Fixtures() {}
 
@@ -18,5 +24,32 @@ public final class Fixtures {
         } catch (URISyntaxException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** The batch that a case's golden numbers are of, its padding taken off. */
+    public static List<Sample> batch(SafetensorsFile golden) {
+        long[] ids = longs(golden, "input_ids");
+        long[] labels = longs(golden, "labels");
+        long[] mask = longs(golden, "attention_mask");
+        int length = ids.length / BATCH;
+        List<Sample> samples = new ArrayList<>();
+        for (int row = 0; row < BATCH; row++) {
+            int kept = 0;
+            while (kept < length && mask[row * length + kept] == 1) {
+                kept++;
+            }
+            int[] inputIds = new int[kept];
+            int[] keptLabels = new int[kept];
+            for (int t = 0; t < kept; t++) {
+                inputIds[t] = (int) ids[row * length + t];
+                keptLabels[t] = (int) labels[row * length + t];
+            }
+            samples.add(new Sample(inputIds, keptLabels));
+        }
+        return samples;
+    }
+
+    private static long[] longs(SafetensorsFile golden, String tensor) {
+        return golden.bytes(tensor).toArray(ValueLayout.JAVA_LONG_UNALIGNED);
     }
 }

@@ -163,23 +163,7 @@ class GoldenTest {
             try (PeftAdapter files = PeftAdapter.open(folder.resolve("adapter"))) {
                 adapter = LoraAdapter.of(files.config().lora(), decoder().linearShapes(), files.modules(), arena);
             }
-            long[] ids = longs("input_ids");
-            long[] labels = longs("labels");
-            long[] mask = longs("attention_mask");
-            int length = ids.length / BATCH;
-            for (int row = 0; row < BATCH; row++) {
-                int kept = 0;
-                while (kept < length && mask[row * length + kept] == 1) {
-                    kept++;
-                }
-                int[] inputIds = new int[kept];
-                int[] keptLabels = new int[kept];
-                for (int t = 0; t < kept; t++) {
-                    inputIds[t] = (int) ids[row * length + t];
-                    keptLabels[t] = (int) labels[row * length + t];
-                }
-                samples.add(new Sample(inputIds, keptLabels));
-            }
+            samples.addAll(Fixtures.batch(golden));
             assertThat(samples.get(1).length()).isLessThan(samples.get(0).length());
         }
 
@@ -215,11 +199,6 @@ class GoldenTest {
         float[] golden(String tensor) {
             Weight weight = golden.weight(tensor);
             return weight.toTensor(arena).toArray();
-        }
-
-        private long[] longs(String tensor) {
-            MemorySegment bytes = golden.bytes(tensor);
-            return bytes.toArray(ValueLayout.JAVA_LONG_UNALIGNED);
         }
 
         /** Compares the rows that are not padding; they come first in each sequence. */
