@@ -6,6 +6,7 @@ import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.train.MemoryPlan;
 import io.github.rankine.engine.train.Sample;
 import io.github.rankine.engine.train.TrainingConfig;
@@ -55,6 +56,9 @@ final class PlanCommand implements Runnable {
             description = "Examples to plan for; text needs the tokenizer in the model's folder.")
     private Path file;
 
+    @Option(names = "--full", description = "Plan for training the weights themselves, as finetune --full does.")
+    private boolean full;
+
     @Mixin
     private LoraOptions lora;
 
@@ -76,7 +80,7 @@ final class PlanCommand implements Runnable {
 
     /** finetune's other options, so that its command line can be planned as it is. They make no difference here. */
     @Option(
-            names = {"--output", "--eval-data", "--save-every", "--threads", "--kernels"},
+            names = {"--output", "--eval-data", "--save-every", "--threads", "--kernels", "--dtype"},
             hidden = true)
     @SuppressWarnings("UnusedVariable")
     private List<String> ignored;
@@ -96,20 +100,30 @@ final class PlanCommand implements Runnable {
     public void run() {
         TrainingConfig wanted = training.config(data.maxLength());
         ModelConfig config = ModelConfig.read(model);
-        try (CausalLanguageModel planned = CausalLanguageModel.planned(config)) {
+        if (full) {
+            lora.refuseFor("--full");
+        }
+        try (CausalLanguageModel planned =
+                full ? CausalLanguageModel.planned(config, DType.F32) : CausalLanguageModel.planned(config)) {
             Decoder decoder = planned.decoder();
-            LoraAdapter adapter = LoraAdapter.planned(loraConfig(decoder.linearShapes()), decoder.linearShapes());
-            List<Parameter> trained = adapter.parameters();
             long base = elements(decoder.parameters());
-            decoder.activate(adapter);
+            List<Parameter> trained = full ? lora.weights(decoder) : adapter(decoder);
             trained.forEach(parameter -> parameter.train(Arena.global()));
             List<Sample> samples = file == null ? List.of() : samples(config);
             Function<TrainingConfig, MemoryPlan> plan = run -> file == null
                     ? MemoryPlan.of(decoder, trained, length(run, decoder), run)
                     : MemoryPlan.of(decoder, trained, samples, run);
             TrainingConfig run = memory.decide(wanted, plan);
-            report(elements(trained), base + elements(trained), plan.apply(run), run.recompute());
+            report(elements(trained), full ? base : base + elements(trained), plan.apply(run), run.recompute());
         }
+    }
+
+    /** The parameters of the adapter, which is active from here on. */
+    private List<Parameter> adapter(Decoder decoder) {
+        List<LinearShape> linears = decoder.linearShapes();
+        LoraAdapter adapter = LoraAdapter.planned(loraConfig(linears), linears);
+        decoder.activate(adapter);
+        return adapter.parameters();
     }
 
     private LoraConfig loraConfig(List<LinearShape> linears) {

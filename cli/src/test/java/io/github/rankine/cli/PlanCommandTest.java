@@ -2,6 +2,7 @@ package io.github.rankine.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import io.github.rankine.models.json.Json;
 import io.github.rankine.models.json.JsonObject;
 import java.io.IOException;
@@ -98,6 +99,20 @@ class PlanCommandTest {
             assertThat(run.exitCode()).as("%s", options).isEqualTo(2);
             assertThat(run.err()).contains(contradiction[0] + " ").contains("contradicts --init-adapter");
         }
+    }
+
+    @Test
+    void fullTrainingTakesWeightGradientAndTwoMomentsOfEachParameter() {
+        long all = plan("--full").integer("total_parameters", 0, 1 << 30);
+        assertThat(plan("--full").integer("trainable_parameters", 0, 1 << 30)).isEqualTo((int) all);
+        JsonNode memory = plan("--full").get("memory_bytes");
+        assertThat(memory.get("weights").longValue()).isZero();
+        assertThat(memory.get("adapter").longValue()).isEqualTo(8 * all);
+        assertThat(memory.get("optimizer").longValue()).isEqualTo(8 * all);
+        assertThat(plan("--full", "--target-modules", "q_proj").integer("trainable_parameters", 0, 1 << 30))
+                .isPositive()
+                .isLessThan((int) all / 4);
+        assertThat(refused(2, "--full", "--rank", 4)).contains("--rank is for adapters, and --full trains none");
     }
 
     @Test
