@@ -159,6 +159,7 @@ final class SvdCommand implements Runnable {
         return new ModuleUpdate(
                 module.name(),
                 decompose(stored, adapters.getFirst(), module.name()).spectrum(),
+                0,
                 OptionalInt.of(stored.modules().get(module.name()).rank()),
                 OptionalDouble.empty(),
                 OptionalInt.empty());
@@ -178,6 +179,7 @@ final class SvdCommand implements Runnable {
         return new ModuleUpdate(
                 module.name(),
                 update.spectrum(),
+                0,
                 OptionalInt.of(stored.modules().get(module.name()).rank()),
                 OptionalDouble.of(LowRank.amplification(update, weight, module.transposed(), own)),
                 intruding);
@@ -211,9 +213,11 @@ final class SvdCommand implements Runnable {
                         ? ModuleUpdate.intruders(
                                 module.name(), pair.before(module), pair.after(module), module.transposed(), own)
                         : OptionalInt.empty();
+                Decomposition update = pair.decompose(module, values, own);
                 return new ModuleUpdate(
                         module.name(),
-                        pair.decompose(module, values, own).spectrum(),
+                        update.spectrum(),
+                        update.residual(),
                         OptionalInt.empty(),
                         OptionalDouble.empty(),
                         intruding);

@@ -180,6 +180,15 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
                             .orElseThrow() + ", "
                     + Figures.exact(needed) + " parameters in all.");
         }
+        double furthest = modules.stream()
+                .filter(module -> module.residual() > 0)
+                .mapToDouble(module -> module.residual() / module.spectrum().values()[0])
+                .max()
+                .orElse(0);
+        if (furthest > 0) {
+            lines.add("Singular values were found by random sampling; none is further off than "
+                    + String.format(Locale.ROOT, "%.2g", furthest) + " times its module's largest.");
+        }
         return lines.stream().filter(line -> !line.isEmpty()).collect(Collectors.joining("\n"));
     }
 
@@ -212,6 +221,9 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
             put(node, "effective_rank", spectrum.effectiveRank());
             node.put("stable_rank", spectrum.stableRank());
             putAll(node.putArray("singular_values"), spectrum.values());
+            if (module.residual() > 0) {
+                node.put("error_bound", module.residual());
+            }
             putAll(node.putArray("energy"), spectrum.energies());
             put(node, "amplification", module.amplification());
             module.intruders().ifPresent(count -> node.put("intruder_dimensions", count));

@@ -87,7 +87,10 @@ class SvdCommandTest {
         for (int i = 0; i < sampled.get("modules").size(); i++) {
             JsonNode found = sampled.get("modules").get(i).get("singular_values");
             JsonNode exact = result.get("modules").get(i).get("singular_values");
-            assertThat(found).hasSizeLessThan(exact.size() + 1);
+            assertThat(found).hasSize(8);
+            JsonNode bound = sampled.get("modules").get(i).get("error_bound");
+            assertThat(result.get("modules").get(i).has("error_bound")).isFalse();
+            assertThat(bound.doubleValue()).isBetween(0.0, 1e-2 * exact.get(0).doubleValue());
             for (int k = 0; k < 8; k++) {
                 assertThat(found.get(k).doubleValue())
                         .isCloseTo(
