@@ -86,6 +86,8 @@ final class DemoLowRank {
             trainAdapter(model, lesson, tokenizer, kernels);
         }
         report.say("");
+        report.say("The figures of each layer, with a page of pictures:");
+        report.say("    ./rankine svd --model " + base + " --tuned " + tuned + " --report " + folder.resolve("report"));
         report.say("The same for a model of yours, docs/low-rank.md tells how to read it:");
         report.say("    ./rankine finetune --full --model MODEL --data FILE --output TUNED");
         report.say("    ./rankine svd --model MODEL --tuned TUNED --report REPORT");

@@ -32,6 +32,9 @@ final class EmptyFolder {
      * @throws RankineException where there is something
      */
     static Path require(Path folder, String option) {
+        if (Files.isRegularFile(folder)) {
+            throw new RankineException(folder + ": a file; " + option + " names a folder");
+        }
         if (!is(folder)) {
             throw new RankineException(folder + ": holds something already; choose a new or empty folder as " + option);
         }

@@ -90,6 +90,7 @@ final class ExtractCommand implements Runnable {
                 CausalLanguageModel changed = CausalLanguageModel.open(tuned)) {
             TunedPair pair = new TunedPair(base, model, changed, tuned);
             requireRank(pair.modules());
+            pair.requireUpdate();
             Samples samples = new Samples(
                     data == null ? null : dataOptions.read(data, model, base.config()),
                     evalData == null ? null : dataOptions.read(evalData, model, base.config()));

@@ -40,7 +40,7 @@ record ExtractionReport(
             text += "\nnot in it, for an adapter holds linear layers alone: "
                     + leftOut.entrySet().stream()
                             .limit(NAMES_SHOWN)
-                            .map(entry -> entry.getKey() + " (changed by " + percent(entry.getValue()) + ")")
+                            .map(entry -> entry.getKey() + " (" + percent(entry.getValue()) + ")")
                             .collect(Collectors.joining(", "))
                     + (leftOut.size() > NAMES_SHOWN ? " and " + (leftOut.size() - NAMES_SHOWN) + " more" : "");
         }
@@ -67,7 +67,9 @@ record ExtractionReport(
     }
 
     private static String percent(double share) {
-        return String.format(Locale.ROOT, "%.2g %%", 100 * share);
+        return Double.isInfinite(share)
+                ? "was zero"
+                : String.format(Locale.ROOT, share < 0.1 ? "changed by %.2f %%" : "changed by %.0f %%", 100 * share);
     }
 
     ObjectNode json() {
@@ -78,7 +80,7 @@ record ExtractionReport(
         ObjectNode rankNode = result.putObject("ranks");
         ranks.forEach(rankNode::put);
         ObjectNode left = result.putObject("left_out");
-        leftOut.forEach(left::put);
+        leftOut.forEach((name, change) -> left.put(name, Double.isFinite(change) ? change : null));
         if (!losses.isEmpty()) {
             ArrayNode table = result.putArray("losses");
             for (LossByRank.Row row : losses) {

@@ -97,8 +97,9 @@ final class FinetuneCommand implements Callable<Integer> {
             names = "--dtype",
             paramLabel = "TYPE",
             converter = MergeCommand.TypeName.class,
-            description = "What --full stores the weights as: float32 (default; what is shorter rounds small updates"
-                    + " away), bfloat16 or float16.")
+            description =
+                    "What --full stores all weights as, trained or not: float32 (default; what is shorter rounds small"
+                            + " updates away), bfloat16 or float16.")
     private DType type;
 
     @Option(

@@ -43,8 +43,9 @@ final class LoraOptions {
     @Option(
             names = "--target-modules",
             paramLabel = "NAMES",
-            description = "Modules that get an adapter: all-linear (default), names as in q_proj,v_proj, or a regular"
-                    + " expression for the whole name.")
+            description =
+                    "Modules that get an adapter, or with --full are trained themselves: all-linear (default), names"
+                            + " as in q_proj,v_proj, or a regular expression for the whole name.")
     private String targetModules;
 
     @Option(names = "--rslora", description = "Scale the updates by alpha / sqrt(rank) instead.", negatable = true)
@@ -54,7 +55,7 @@ final class LoraOptions {
             names = "--rank-pattern",
             paramLabel = "FILE",
             description = "Ranks of single modules, as 'rankine svd --rank-pattern' writes them: JSON with PEFT's"
-                    + " rank_pattern. Alpha stays the same for all of them.")
+                    + " rank_pattern. They win over --rank; alpha stays the same for all.")
     private Path rankPattern;
 
     @Option(

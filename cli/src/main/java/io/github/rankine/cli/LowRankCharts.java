@@ -62,20 +62,19 @@ final class LowRankCharts {
     static XYChart energy(UpdateReport report) {
         XYChart chart = lines("Energy kept at each rank", "rank", "share of the energy");
         chart.getStyler().setYAxisMin(0.0).setYAxisMax(1.0).setLegendPosition(LegendPosition.InsideSE);
-        int most = report.mostValues();
-        add(chart, "all modules", most, report::energyInAll);
+        add(chart, "all modules", report.energiesInAll());
         byKind(report.modules(), ModuleUpdate::name).forEach((kind, modules) -> {
             UpdateReport part = new UpdateReport(kind, modules, report.energy());
-            add(chart, kind, part.mostValues(), part::energyInAll);
+            add(chart, kind, part.energiesInAll());
         });
         return chart;
     }
 
-    private static void add(XYChart chart, String name, int most, Function<Integer, Double> value) {
-        double[] ranks = IntStream.rangeClosed(1, most).asDoubleStream().toArray();
-        double[] values =
-                IntStream.rangeClosed(1, most).mapToDouble(value::apply).toArray();
-        chart.addSeries(name, ranks, values).setMarker(most > 16 ? SeriesMarkers.NONE : SeriesMarkers.CIRCLE);
+    private static void add(XYChart chart, String name, double[] energies) {
+        double[] ranks =
+                IntStream.rangeClosed(1, energies.length).asDoubleStream().toArray();
+        chart.addSeries(name, ranks, energies)
+                .setMarker(energies.length > 16 ? SeriesMarkers.NONE : SeriesMarkers.CIRCLE);
     }
 
     /** The singular values of one kind of module, a line for each layer, relative to the largest. */

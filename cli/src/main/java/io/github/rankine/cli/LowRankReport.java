@@ -55,7 +55,8 @@ final class LowRankReport {
                                 .rankFor(figures.energy())
                                 .orElse(module.spectrum().values().length)),
                 "ranks",
-                "The rank that each module needs for " + UpdateReport.percent(figures.energy()) + " of its energy.");
+                "The rank that each module needs for " + UpdateReport.percent(figures.energy())
+                        + " of its energy, or as many singular values as were taken.");
         page.figure(
                 () -> LowRankCharts.byLayer(
                         "Size of the update",
@@ -63,7 +64,8 @@ final class LowRankReport {
                         module -> Math.sqrt(module.spectrum().squaredNorm())),
                 "sizes",
                 "The Frobenius norm of each module's update: where the model changed most.");
-        if (figures.modules().stream().allMatch(module -> module.amplification().isPresent())) {
+        if (figures.modules().stream()
+                .allMatch(module -> Double.isFinite(module.amplification().orElse(Double.NaN)))) {
             page.figure(
                     () -> LowRankCharts.byLayer(
                             "Amplification",

@@ -39,7 +39,7 @@ final class MemoryReport {
     /** A kind per line. */
     static String table(MemoryPlan plan) {
         return kinds(plan).entrySet().stream()
-                .map(kind -> String.format("%-12s %12s", kind.getKey(), Figures.bytes(kind.getValue())))
+                .map(kind -> String.format("%-15s %12s", inFull(kind.getKey()), Figures.bytes(kind.getValue())))
                 .collect(Collectors.joining("\n"));
     }
 

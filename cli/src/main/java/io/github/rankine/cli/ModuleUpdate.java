@@ -15,18 +15,12 @@ import java.util.OptionalInt;
  *
  * @param name          the module's
  * @param spectrum      of the update, {@code [out, in]}
- * @param residual      how far each singular value may be off, 0 where none was left to chance
  * @param rank          what an adapter allots to it; empty for the update of a full fine-tune
  * @param amplification {@code ‖ΔW‖ / ‖UᵀWV‖}; empty without a base
  * @param intruders     intruder dimensions among the changed weight's first singular vectors; empty where nobody asked
  */
 record ModuleUpdate(
-        String name,
-        Spectrum spectrum,
-        double residual,
-        OptionalInt rank,
-        OptionalDouble amplification,
-        OptionalInt intruders) {
+        String name, Spectrum spectrum, OptionalInt rank, OptionalDouble amplification, OptionalInt intruders) {
     /** The share of an update's energy that counts as all of it. */
     static final double ALL_BUT_NOTHING = 0.99;
 

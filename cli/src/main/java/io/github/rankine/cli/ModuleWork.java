@@ -40,7 +40,8 @@ final class ModuleWork {
                     try {
                         T result = task.run(module, kernels);
                         synchronized (progress) {
-                            progress.update(done.incrementAndGet(), module.name());
+                            int count = done.incrementAndGet();
+                            progress.update(count, count == modules.size() ? "the last one" : module.name());
                         }
                         return result;
                     } finally {

@@ -6,6 +6,7 @@ import io.github.rankine.engine.RankineException;
 import io.github.rankine.models.files.AtomicFile;
 import io.github.rankine.models.json.Json;
 import io.github.rankine.models.json.JsonObject;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -21,6 +22,17 @@ final class RankPattern {
         ObjectNode pattern = node.putObject(FIELD);
         ranks.forEach(pattern::put);
         AtomicFile.writeText(file, Json.write(node) + "\n");
+    }
+
+    /** @throws RankineException where no file can be written in that place */
+    static void requireWritable(Path file) {
+        Path folder = file.toAbsolutePath().getParent();
+        if (Files.isDirectory(file)) {
+            throw new RankineException(file + ": a folder; --rank-pattern names a file");
+        }
+        if (!Files.isDirectory(folder)) {
+            throw new RankineException(file + ": there is no folder " + folder + "; make it, or choose another file");
+        }
     }
 
     /** @throws RankineException naming the file and the field where it is anything else */

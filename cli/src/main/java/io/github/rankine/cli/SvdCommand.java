@@ -38,6 +38,8 @@ import picocli.CommandLine.Spec;
             "--adapter A --adapter B: how much the two have in common."
         })
 final class SvdCommand implements Runnable {
+    private static final double DEFAULT_ENERGY = 0.9;
+
     private final Terminal terminal;
 
     @Spec
@@ -55,8 +57,8 @@ final class SvdCommand implements Runnable {
     @Option(
             names = "--energy",
             paramLabel = "SHARE",
-            description = "Energy that a module's rank should keep, above 0 and up to 1 (default: ${DEFAULT-VALUE}).")
-    private double energy = 0.9;
+            description = "Energy that a module's rank should keep, above 0 and up to 1 (default: 0.9).")
+    private Double energy;
 
     @Option(
             names = "--rank-pattern",
@@ -107,7 +109,7 @@ final class SvdCommand implements Runnable {
     }
 
     private void requireSensible() {
-        if (!(energy > 0 && energy <= 1)) {
+        if (energy != null && !(energy > 0 && energy <= 1)) {
             throw Usage.wrong(spec, "--energy " + energy + ": must be above 0 and at most 1");
         }
         if (values != null && values < 1) {
@@ -128,9 +130,15 @@ final class SvdCommand implements Runnable {
         if (intruders && model == null) {
             throw Usage.wrong(spec, "--intruders needs --model");
         }
-        if (adapters.size() == 2 && (model != null || intruders || rankPattern != null)) {
+        if (values != null && tuned == null) {
+            throw Usage.wrong(spec, "--values is for --tuned: an adapter's few values are all found");
+        }
+        if (adapters.size() == 2 && (model != null || rankPattern != null || energy != null)) {
             throw Usage.wrong(
-                    spec, "two adapters are compared by themselves: leave --model, --intruders and --rank-pattern out");
+                    spec, "two adapters are compared by themselves: leave --model, --energy and --rank-pattern out");
+        }
+        if (rankPattern != null) {
+            RankPattern.requireWritable(rankPattern);
         }
     }
 
@@ -145,6 +153,7 @@ final class SvdCommand implements Runnable {
                 Map<String, Linear> linears = base.decoder().linears().stream()
                         .filter(linear -> loaded.modules().containsKey(linear.name()))
                         .collect(Collectors.toMap(Linear::name, linear -> linear, (a, _) -> a, LinkedHashMap::new));
+                noteIntruders(linears.values().stream().map(Linear::shape).toList());
                 return ModuleWork.run(
                         linears.values().stream().map(Linear::shape).toList(), kernels, terminal, (module, own) -> {
                             Weight weight = linears.get(module.name()).weight().value();
@@ -159,7 +168,6 @@ final class SvdCommand implements Runnable {
         return new ModuleUpdate(
                 module.name(),
                 decompose(stored, adapters.getFirst(), module.name()).spectrum(),
-                0,
                 OptionalInt.of(stored.modules().get(module.name()).rank()),
                 OptionalDouble.empty(),
                 OptionalInt.empty());
@@ -179,7 +187,6 @@ final class SvdCommand implements Runnable {
         return new ModuleUpdate(
                 module.name(),
                 update.spectrum(),
-                0,
                 OptionalInt.of(stored.modules().get(module.name()).rank()),
                 OptionalDouble.of(LowRank.amplification(update, weight, module.transposed(), own)),
                 intruding);
@@ -208,6 +215,8 @@ final class SvdCommand implements Runnable {
         try (CausalLanguageModel base = CausalLanguageModel.open(model);
                 CausalLanguageModel changed = CausalLanguageModel.open(tuned)) {
             TunedPair pair = new TunedPair(base, model, changed, tuned);
+            pair.requireUpdate();
+            noteIntruders(pair.modules());
             return ModuleWork.run(pair.modules(), kernels, terminal, (module, own) -> {
                 OptionalInt intruding = intruders
                         ? ModuleUpdate.intruders(
@@ -215,29 +224,36 @@ final class SvdCommand implements Runnable {
                         : OptionalInt.empty();
                 Decomposition update = pair.decompose(module, values, own);
                 return new ModuleUpdate(
-                        module.name(),
-                        update.spectrum(),
-                        update.residual(),
-                        OptionalInt.empty(),
-                        OptionalDouble.empty(),
-                        intruding);
+                        module.name(), update.spectrum(), OptionalInt.empty(), OptionalDouble.empty(), intruding);
             });
         }
     }
 
+    private void noteIntruders(List<LinearShape> modules) {
+        long large = modules.stream()
+                .filter(module -> Math.min(module.inputs(), module.outputs()) > LowRank.FULL_UP_TO)
+                .count();
+        if (intruders && large > 0) {
+            terminal.note("--intruders takes a full decomposition of each base weight, and " + large
+                    + " have both sides over " + LowRank.FULL_UP_TO + ": minutes for each of them");
+        }
+    }
+
     private void show(String title, List<ModuleUpdate> modules) {
-        UpdateReport figures = new UpdateReport(title, modules, energy);
+        UpdateReport figures = new UpdateReport(title, modules, energy == null ? DEFAULT_ENERGY : energy);
         if (json.wanted()) {
             terminal.out().println(figures.json());
         } else {
             terminal.out().println(figures.text());
         }
-        if (rankPattern != null) {
-            RankPattern.write(rankPattern, figures.ranks());
-            terminal.err().println(rankPattern + ": the rank of each module that keeps " + energy + " of its energy");
-        }
         if (report != null) {
             LowRankReport.write(report, figures, terminal);
+        }
+        if (rankPattern != null) {
+            RankPattern.write(rankPattern, figures.ranks());
+            terminal.err()
+                    .println(rankPattern + ": the rank of each module that keeps "
+                            + UpdateReport.percent(figures.energy()) + " of its energy");
         }
     }
 

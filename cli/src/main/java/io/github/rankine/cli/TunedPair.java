@@ -12,6 +12,7 @@ import io.github.rankine.reference.lowrank.Decomposition;
 import io.github.rankine.reference.lowrank.LowRank;
 import io.github.rankine.reference.lowrank.RandomizedSvd;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -54,10 +55,35 @@ final class TunedPair {
             before.put(linear.name(), linear);
             after.put(linear.name(), other);
         }
-        for (Linear linear : tuned.decoder().linears()) {
-            if (!before.containsKey(linear.name())) {
-                throw foreign("layer " + linear.name() + ", which " + baseFolder + " has not");
+        Map<String, Parameter> others = byName(tuned);
+        for (Parameter parameter : byName(base).values()) {
+            Parameter same = others.remove(parameter.name());
+            if (same == null) {
+                throw foreign("no " + parameter.name() + ", which " + baseFolder + " has");
             }
+            if (same.value().rows() != parameter.value().rows()
+                    || same.value().cols() != parameter.value().cols()) {
+                throw foreign(same + ", in " + baseFolder + " " + parameter);
+            }
+        }
+        if (!others.isEmpty()) {
+            throw foreign(others.keySet().iterator().next() + ", which " + baseFolder + " has not");
+        }
+    }
+
+    private static Map<String, Parameter> byName(CausalLanguageModel model) {
+        Map<String, Parameter> parameters = new LinkedHashMap<>();
+        model.decoder().parameters().forEach(parameter -> parameters.put(parameter.name(), parameter));
+        return parameters;
+    }
+
+    /** @throws RankineException where no linear layer differs */
+    void requireUpdate() {
+        boolean changed = modules().stream().anyMatch(module -> relativeChange(before(module), after(module)) > 0);
+        if (!changed) {
+            throw new RankineException(tunedFolder
+                    + ": its linear layers are the base's, so there is no update; name the fine-tune's folder"
+                    + " as --tuned");
         }
     }
 
@@ -122,14 +148,13 @@ final class TunedPair {
 
     /** What no adapter of linear layers can hold and yet has changed, by name, with {@code ‖ΔW‖ / ‖W‖}; the largest first. */
     Map<String, Double> changedBeside(List<String> modules) {
-        Map<String, Parameter> others = new LinkedHashMap<>();
-        tuned.decoder().parameters().forEach(parameter -> others.put(parameter.name(), parameter));
+        Map<String, Parameter> others = byName(tuned);
         Map<String, Double> changed = new LinkedHashMap<>();
         for (Parameter parameter : base.decoder().parameters()) {
             String module = parameter.name().replaceFirst("\\.weight$", "");
-            Parameter other = others.get(parameter.name());
-            if (!modules.contains(module) && other != null) {
-                double change = relativeChange(parameter.value(), other.value());
+            if (!modules.contains(module)) {
+                double change = relativeChange(
+                        parameter.value(), others.get(parameter.name()).value());
                 if (change > 0) {
                     changed.put(parameter.name(), change);
                 }
@@ -142,15 +167,21 @@ final class TunedPair {
         return result;
     }
 
+    /** {@code ‖ΔW‖ / ‖W‖}, where rounding to the type that the tuned weight is stored in is no change; infinite for what was zero. */
     private static double relativeChange(Weight old, Weight changed) {
         double difference = 0;
         double norm = 0;
-        for (long row = 0; row < old.rows(); row++) {
-            for (long col = 0; col < old.cols(); col++) {
-                double value = old.get(row, col);
-                double change = changed.get(row, col) - value;
-                norm += value * value;
-                difference += change * change;
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment rounded = arena.allocate(Float.BYTES);
+            for (long row = 0; row < old.rows(); row++) {
+                for (long col = 0; col < old.cols(); col++) {
+                    float value = old.get(row, col);
+                    changed.type().write(rounded, 0, value);
+                    double change =
+                            (double) changed.get(row, col) - changed.type().read(rounded, 0);
+                    norm += (double) value * value;
+                    difference += change * change;
+                }
             }
         }
         return difference == 0 ? 0 : Math.sqrt(difference / norm);

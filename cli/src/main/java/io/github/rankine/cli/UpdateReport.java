@@ -2,14 +2,17 @@ package io.github.rankine.cli;
 
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.rankine.engine.RankineException;
 import io.github.rankine.models.json.Json;
 import io.github.rankine.reference.lowrank.Spectrum;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
@@ -19,7 +22,7 @@ import java.util.stream.IntStream;
  * The figures of an update, module by module and in all.
  *
  * @param title   what was measured
- * @param modules in the model's order
+ * @param modules in the order they were measured in
  * @param energy  the share of its energy that a module's rank should keep
  */
 record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
@@ -31,16 +34,22 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
         return modules.getFirst().rank().isPresent();
     }
 
-    /** The energy of all modules that is kept when each gets this rank, of the energy of all. */
-    double energyInAll(int rank) {
-        double all = modules.stream()
-                .mapToDouble(module -> module.spectrum().squaredNorm())
-                .sum();
-        double kept = modules.stream()
-                .mapToDouble(module ->
-                        module.spectrum().squaredNorm() * module.spectrum().energy(rank))
-                .sum();
-        return all == 0 ? 1 : kept / all;
+    /** The energy of all modules that is kept when each gets a rank of 1, 2, …, of the energy of all. */
+    double[] energiesInAll() {
+        double[] kept = new double[mostValues()];
+        double all = 0;
+        for (ModuleUpdate module : modules) {
+            Spectrum spectrum = module.spectrum();
+            double[] energies = spectrum.energies();
+            for (int i = 0; i < kept.length; i++) {
+                kept[i] += spectrum.squaredNorm() * energies[Math.min(i, energies.length - 1)];
+            }
+            all += spectrum.squaredNorm();
+        }
+        for (int i = 0; i < kept.length; i++) {
+            kept[i] = all == 0 ? 1 : kept[i] / all;
+        }
+        return kept;
     }
 
     /** The most singular values that a module has. */
@@ -51,23 +60,38 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
                 .orElseThrow();
     }
 
-    /** Ranks worth a column: powers of two, below the highest. */
+    /** Ranks worth a column: powers of two, below the one that keeps everything. */
     List<Integer> powersOfTwo() {
-        return IntStream.iterate(1, rank -> rank < mostValues(), rank -> 2 * rank)
+        int most =
+                modules.stream().allMatch(module -> module.spectrum().isComplete()) ? mostValues() - 1 : mostValues();
+        return IntStream.iterate(1, rank -> rank <= most, rank -> 2 * rank)
                 .limit(COLUMNS_OF_ENERGY)
                 .boxed()
                 .toList();
     }
 
-    /** The rank that each module needs for {@link #energy}, at least 1; all known ranks where even those are too few. */
+    /**
+     * The rank that each module needs for {@link #energy}, at least 1.
+     *
+     * @throws RankineException where the known singular values of a module are too few for it
+     */
     Map<String, Integer> ranks() {
         Map<String, Integer> ranks = new LinkedHashMap<>();
-        modules.forEach(module -> ranks.put(module.name(), neededRank(module.spectrum())));
+        for (ModuleUpdate module : modules) {
+            OptionalInt needed = module.spectrum().rankFor(energy);
+            if (needed.isEmpty()) {
+                throw new RankineException(module.name() + " needs more than the "
+                        + module.spectrum().values().length + " singular values that were taken for "
+                        + percent(energy) + " of its energy: raise --values, or lower --energy");
+            }
+            ranks.put(module.name(), Math.max(1, needed.getAsInt()));
+        }
         return ranks;
     }
 
-    private int neededRank(Spectrum spectrum) {
-        return Math.max(1, spectrum.rankFor(energy).orElse(spectrum.values().length));
+    private boolean knowsRanks() {
+        return modules.stream()
+                .allMatch(module -> module.spectrum().rankFor(energy).isPresent());
     }
 
     /** Parameters of an adapter with such a rank for each module. */
@@ -87,7 +111,8 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
             total.addAll(List.of("", ""));
         }
         total.addAll(List.of("", "", ""));
-        powersOfTwo().forEach(rank -> total.add(percent(energyInAll(rank))));
+        double[] energies = energiesInAll();
+        powersOfTwo().forEach(rank -> total.add(percent(energies[rank - 1])));
         while (total.size() < rows.getFirst().size()) {
             total.add("");
         }
@@ -158,31 +183,36 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
     /** What the figures say of the rank, in sentences. */
     String advice() {
         List<String> lines = new ArrayList<>();
-        long needed = parameters(module -> neededRank(module.spectrum()));
-        if (isAdapter()) {
-            long allotted = parameters(module -> module.rank().getAsInt());
-            lines.add(percent(energy) + " of the update's energy takes " + Figures.exact(needed) + " of the adapter's "
-                    + Figures.exact(allotted) + " parameters, with the rank that each module needs.");
-            lines.add(modulesThat(
-                    ModuleUpdate.Fit.WASTES,
-                    "waste rank, half of it holds 99 % of the update or more: lower it there"));
-            lines.add(modulesThat(
-                    ModuleUpdate.Fit.SHORT, "are short of rank, they use all of it about equally: raise it there"));
+        if (!knowsRanks()) {
+            long tooFew = modules.stream()
+                    .filter(module -> module.spectrum().rankFor(energy).isEmpty())
+                    .count();
+            lines.add(tooFew + " of " + modules.size() + " modules need more than the " + mostValues()
+                    + " singular values that were taken for " + percent(energy)
+                    + " of their energy; --values takes more.");
+        } else if (modules.stream().allMatch(module -> module.spectrum().squaredNorm() == 0)) {
+            lines.add("The update is zero: nothing was learned.");
         } else {
-            lines.add(percent(energy) + " of the update's energy takes ranks from "
-                    + ranks().values().stream()
-                            .mapToInt(Integer::intValue)
-                            .min()
-                            .orElseThrow() + " to "
-                    + ranks().values().stream()
-                            .mapToInt(Integer::intValue)
-                            .max()
-                            .orElseThrow() + ", "
-                    + Figures.exact(needed) + " parameters in all.");
+            Map<String, Integer> ranks = ranks();
+            String needed = Figures.exact(parameters(module -> ranks.get(module.name())));
+            if (isAdapter()) {
+                lines.add(percent(energy) + " of the update's energy takes " + needed + " of the adapter's "
+                        + Figures.exact(parameters(module -> module.rank().getAsInt()))
+                        + " parameters, with the rank that each module needs.");
+            } else {
+                lines.add(percent(energy) + " of the update's energy takes ranks from "
+                        + Collections.min(ranks.values()) + " to " + Collections.max(ranks.values()) + ", " + needed
+                        + " parameters in all.");
+            }
         }
+        lines.add(modulesThat(
+                ModuleUpdate.Fit.WASTES, "waste rank, half of it holds 99 % of the update or more: lower it there"));
+        lines.add(modulesThat(
+                ModuleUpdate.Fit.SHORT, "are short of rank, they use all of it about equally: raise it there"));
         double furthest = modules.stream()
-                .filter(module -> module.residual() > 0)
-                .mapToDouble(module -> module.residual() / module.spectrum().values()[0])
+                .filter(module -> module.spectrum().residual() > 0)
+                .mapToDouble(module ->
+                        module.spectrum().residual() / module.spectrum().values()[0])
                 .max()
                 .orElse(0);
         if (furthest > 0) {
@@ -221,8 +251,8 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
             put(node, "effective_rank", spectrum.effectiveRank());
             node.put("stable_rank", spectrum.stableRank());
             putAll(node.putArray("singular_values"), spectrum.values());
-            if (module.residual() > 0) {
-                node.put("error_bound", module.residual());
+            if (module.spectrum().residual() > 0) {
+                node.put("error_bound", module.spectrum().residual());
             }
             putAll(node.putArray("energy"), spectrum.energies());
             put(node, "amplification", module.amplification());
@@ -236,12 +266,11 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
         if (isAdapter()) {
             total.put("parameters", parameters(module -> module.rank().getAsInt()));
         }
-        total.put("parameters_for_energy", parameters(module -> neededRank(module.spectrum())));
-        putAll(
-                total.putArray("energy"),
-                IntStream.rangeClosed(1, mostValues())
-                        .mapToDouble(this::energyInAll)
-                        .toArray());
+        if (knowsRanks()) {
+            Map<String, Integer> ranks = ranks();
+            total.put("parameters_for_energy", parameters(module -> ranks.get(module.name())));
+        }
+        putAll(total.putArray("energy"), energiesInAll());
         return result;
     }
 

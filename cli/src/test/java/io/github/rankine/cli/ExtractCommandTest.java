@@ -165,6 +165,35 @@ class ExtractCommandTest {
         assertThat(result.get("left_out").has("model.embed_tokens.weight")).isTrue();
     }
 
+    /** Layers that were not trained are stored in the type asked for too; that is no change. */
+    @Test
+    void roundingIsNoChange() {
+        Path output = temp.resolve("adapter");
+        Path tuned = temp.resolve("full");
+        RankEightUpdate update = RankEightUpdate.write(temp.resolve("eight"), "llama-gqa");
+        Path data = new TrainingExample(temp).data();
+        CommandLineRun train = CommandLineRun.of(
+                "finetune",
+                "--full",
+                "--target-modules",
+                "all-linear",
+                "--dtype",
+                "bfloat16",
+                "--model",
+                update.base(),
+                "--data",
+                data,
+                "--output",
+                tuned,
+                "--steps",
+                2);
+        assertThat(train.exitCode()).as(train.err()).isZero();
+        CommandLineRun run = CommandLineRun.of(
+                "extract", "--model", update.base(), "--tuned", tuned, "--rank", 2, "--output", output, "--json");
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(Json.parse(run.out(), "standard output").get("left_out")).isEmpty();
+    }
+
     @Test
     void whatCannotBeIsRefusedInOneLine() throws IOException {
         RankEightUpdate update = RankEightUpdate.write(temp, "llama-gqa");
@@ -175,6 +204,19 @@ class ExtractCommandTest {
         assertFailure(2, "--rank 0: must be at least 1", common, "--rank", 0);
         assertFailure(2, "--energy 1.5", common, "--energy", 1.5);
         assertFailure(1, "--rank 1000: no matrix of " + update.base() + " has a rank over ", common, "--rank", 1000);
+        assertFailure(
+                1,
+                "its linear layers are the base's, so there is no update",
+                new Object[] {"extract", "--model", update.base(), "--tuned", update.base(), "--output", output},
+                "--rank",
+                4);
+        Path file = Files.writeString(temp.resolve("file"), "mine");
+        assertFailure(
+                1,
+                file + ": a file; --output names a folder",
+                new Object[] {"extract", "--model", update.base(), "--tuned", update.tuned(), "--output", file},
+                "--rank",
+                4);
         assertThat(output).doesNotExist();
         Files.createDirectories(output);
         Files.writeString(output.resolve("mine.txt"), "keep");

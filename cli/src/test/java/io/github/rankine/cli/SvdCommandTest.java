@@ -178,6 +178,26 @@ class SvdCommandTest {
     }
 
     @Test
+    void tooFewValuesForTheEnergyAreSaidAndMakeNoPattern() {
+        RankEightUpdate update = RankEightUpdate.write(temp, "llama-gqa");
+        Path pattern = temp.resolve("ranks.json");
+        Object[] words = {"svd", "--model", update.base(), "--tuned", update.tuned(), "--values", 2};
+        CommandLineRun run = CommandLineRun.of(words);
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.out())
+                .contains("14 of 14 modules need more than the 2 singular values that were taken for 90 %")
+                .contains("over 2")
+                .doesNotContain("takes ranks from");
+        CommandLineRun refused = CommandLineRun.of(
+                "svd", "--model", update.base(), "--tuned", update.tuned(), "--values", 2, "--rank-pattern", pattern);
+        assertThat(refused.exitCode()).isEqualTo(1);
+        assertThat(refused.err())
+                .contains("needs more than the 2 singular values")
+                .contains("raise --values");
+        assertThat(pattern).doesNotExist();
+    }
+
+    @Test
     void whatDoesNotFitIsRefusedInOneLine() {
         Path gpt2 = Fixture.of("gpt2").model();
         assertFailure(
@@ -195,10 +215,22 @@ class SvdCommandTest {
                         Fixture.of("gpt2").adapter()),
                 1,
                 "has no module in common");
+        assertFailure(
+                CommandLineRun.of("svd", "--model", LLAMA.model(), "--tuned", LLAMA.model()), 1, "there is no update");
+        assertFailure(
+                CommandLineRun.of("svd", "--adapter", LLAMA.adapter(), "--rank-pattern", temp.resolve("no/ranks.json")),
+                1,
+                "there is no folder " + temp.resolve("no"));
+        assertFailure(
+                CommandLineRun.of("svd", "--adapter", LLAMA.adapter(), "--adapter", LLAMA.adapter(), "--energy", 0.5),
+                2,
+                "two adapters are compared by themselves");
         assertFailure(CommandLineRun.of("svd", "--tuned", gpt2), 2, "--tuned needs --model");
         assertFailure(CommandLineRun.of("svd", "--model", gpt2), 2, "nothing to measure");
         assertFailure(CommandLineRun.of("svd", "--adapter", LLAMA.adapter(), "--energy", 0), 2, "--energy 0.0");
         assertFailure(CommandLineRun.of("svd", "--adapter", LLAMA.adapter(), "--values", 0), 2, "--values 0");
+        assertFailure(
+                CommandLineRun.of("svd", "--adapter", LLAMA.adapter(), "--values", 4), 2, "--values is for --tuned");
         assertFailure(CommandLineRun.of("svd", "--adapter", LLAMA.adapter(), "--intruders"), 2, "needs --model");
     }
 

@@ -19,7 +19,7 @@ public record Decomposition(
 
     /** The singular values and what follows from them. */
     public Spectrum spectrum() {
-        return new Spectrum(values, squaredNorm, rows, cols);
+        return new Spectrum(values, squaredNorm, rows, cols, residual);
     }
 
     /** The first {@code rank} values and vectors: the best approximation of that rank (Eckart and Young 1936). */

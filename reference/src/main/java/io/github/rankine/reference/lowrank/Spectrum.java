@@ -11,17 +11,21 @@ import java.util.OptionalInt;
  * @param squaredNorm {@code ‖A‖²_F}, the sum of the squares of all singular values
  * @param rows        of the matrix
  * @param cols        of the matrix
+ * @param residual    how far each value may be from the true one, 0 where none was left to chance
  */
-public record Spectrum(double[] values, double squaredNorm, int rows, int cols) {
-    /** Half a unit in the last place of 1 in float32, twice: what adapters and updates are stored to. */
+public record Spectrum(double[] values, double squaredNorm, int rows, int cols, double residual) {
+    /** The unit in the last place of 1 in float32, which weights are stored in. */
     private static final double FLOAT_EPSILON = 0x1p-23;
+
+    /** What is larger than this is no rounding, however long the matrix. */
+    private static final double MOST_ROUNDING = 1e-4;
 
     /** Energy that goes missing by rounding in double alone. */
     private static final double NOTHING = 1e-12;
 
     /** Whether every singular value is known: those that are not listed are 0. */
     public boolean isComplete() {
-        return values.length == Math.min(rows, cols) || energy(values.length) > 1 - NOTHING;
+        return values.length == Math.min(rows, cols) || (residual == 0 && energy(values.length) > 1 - NOTHING);
     }
 
     /** The share of the energy that the best approximation of a rank keeps: {@code Σ_{i ≤ rank} σᵢ² / ‖A‖²_F}. */
@@ -114,10 +118,14 @@ public record Spectrum(double[] values, double squaredNorm, int rows, int cols) 
         return isComplete() || rank < values.length ? OptionalInt.of(rank) : OptionalInt.empty();
     }
 
-    /** How many of the known singular values are above rounding: {@code σ > σ₁ · max(m, n) · ε} of float32, as NumPy's matrix_rank has it. */
+    /**
+     * How many of the known singular values are above rounding: {@code σ > σ₁ · max(m, n) · ε} of float32, as NumPy's matrix_rank has it, and
+     * for the longest matrices {@code σ > σ₁ · 10⁻⁴}.
+     */
     public int rank() {
+        double least = Math.min(Math.max(rows, cols) * FLOAT_EPSILON, MOST_ROUNDING);
         int rank = 0;
-        while (rank < values.length && values[rank] > values[0] * Math.max(rows, cols) * FLOAT_EPSILON) {
+        while (rank < values.length && values[rank] > values[0] * least) {
             rank++;
         }
         return rank;
