@@ -3,6 +3,8 @@ package io.github.rankine.cli;
 import io.github.rankine.reference.lowrank.Spectrum;
 import java.awt.Color;
 import java.awt.Font;
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -131,12 +133,17 @@ final class LowRankCharts {
         for (ModuleUpdate module : modules) {
             Place place = Place.of(module.name());
             cells.add(new Number[] {
-                layers.indexOf(place.layer()), kinds.indexOf(place.kind()), figure.applyAsDouble(module)
+                layers.indexOf(place.layer()), kinds.indexOf(place.kind()), rounded(figure.applyAsDouble(module))
             });
         }
         HeatMapChart chart = heatMap(title, "layer", "");
         chart.addSeries(title, layers, kinds, cells);
         return chart;
+    }
+
+    /** The legend shows its ends as they are. */
+    private static double rounded(double value) {
+        return new BigDecimal(value).round(new MathContext(3)).doubleValue();
     }
 
     /** φ(i, j): i to the right, j upwards. */

@@ -212,12 +212,12 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
         double furthest = modules.stream()
                 .filter(module -> module.spectrum().residual() > 0)
                 .mapToDouble(module ->
-                        module.spectrum().residual() / module.spectrum().values()[0])
+                        module.spectrum().errorBound() / module.spectrum().values()[0])
                 .max()
                 .orElse(0);
         if (furthest > 0) {
             lines.add("Singular values were found by random sampling; none is further off than "
-                    + String.format(Locale.ROOT, "%.2g", furthest) + " times its module's largest.");
+                    + String.format(Locale.ROOT, "%.2g %%", 100 * furthest) + " of its module's largest.");
         }
         return lines.stream().filter(line -> !line.isEmpty()).collect(Collectors.joining("\n"));
     }
@@ -252,7 +252,7 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
             node.put("stable_rank", spectrum.stableRank());
             putAll(node.putArray("singular_values"), spectrum.values());
             if (module.spectrum().residual() > 0) {
-                node.put("error_bound", module.spectrum().residual());
+                node.put("error_bound", module.spectrum().errorBound());
             }
             putAll(node.putArray("energy"), spectrum.energies());
             put(node, "amplification", module.amplification());

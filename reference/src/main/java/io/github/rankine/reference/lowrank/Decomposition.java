@@ -11,8 +11,8 @@ import java.util.Arrays;
  * @param left        left singular vectors, of m elements each, unit length and orthogonal; those of zero values may be zero
  * @param right       right singular vectors, of n elements each
  * @param squaredNorm {@code ‖A‖²_F} of the whole matrix, which is Σσ² over all singular values
- * @param residual    how far each value may be from the true one, and how large a direction that was missed may be: 0 for a full
- *     decomposition, the bound of {@link RandomizedSvd} otherwise
+ * @param residual    how large a direction that was missed may be: 0 for a full decomposition, the bound of {@link RandomizedSvd}
+ *     otherwise
  */
 public record Decomposition(
         int rows, int cols, double[] values, double[][] left, double[][] right, double squaredNorm, double residual) {

@@ -11,7 +11,7 @@ import java.util.OptionalInt;
  * @param squaredNorm {@code ‖A‖²_F}, the sum of the squares of all singular values
  * @param rows        of the matrix
  * @param cols        of the matrix
- * @param residual    how far each value may be from the true one, 0 where none was left to chance
+ * @param residual    what may be left beside a range that was found by chance, {@code ‖A − Q·Qᵀ·A‖₂}; 0 where none was
  */
 public record Spectrum(double[] values, double squaredNorm, int rows, int cols, double residual) {
     /** The unit in the last place of 1 in float32, which weights are stored in. */
@@ -26,6 +26,12 @@ public record Spectrum(double[] values, double squaredNorm, int rows, int cols, 
     /** Whether every singular value is known: those that are not listed are 0. */
     public boolean isComplete() {
         return values.length == Math.min(rows, cols) || (residual == 0 && energy(values.length) > 1 - NOTHING);
+    }
+
+    /** How far any of the values may be below the true one: {@code √(σ² + residual²) − σ} of the smallest. */
+    public double errorBound() {
+        double least = values[values.length - 1];
+        return Math.sqrt(least * least + residual * residual) - least;
     }
 
     /** The share of the energy that the best approximation of a rank keeps: {@code Σ_{i ≤ rank} σᵢ² / ‖A‖²_F}. */
