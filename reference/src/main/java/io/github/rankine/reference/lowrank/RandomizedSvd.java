@@ -16,7 +16,8 @@ import java.util.Random;
  *
  * <p>The error is estimated as in section 4.3: with probability 1 − 10⁻¹⁰, {@code ‖M‖₂} is at most {@code 10 · √(2/π)} times the longest of
  * ten {@code M · ω}, ω standard normal. For {@code M = (E·Eᵀ)³·E} of {@code E = A − Q·Qᵀ·A} the seventh root of that is within a factor of two of
- * {@code ‖E‖₂}; where next to nothing is left, that of {@code M = E} is the better one. It bounds the singular values too: {@code σᵢ(B)² ≤ σᵢ(A)² ≤ σᵢ(B)² + ‖E‖₂²}, for {@code AᵀA = BᵀB + EᵀE}.
+ * {@code ‖E‖₂}; where next to nothing is left, that of {@code M = E} is the better one. It bounds the singular values too:
+ * {@code σᵢ(B)² ≤ σᵢ(A)² ≤ σᵢ(B)² + ‖E‖₂²}, for {@code AᵀA = BᵀB + EᵀE}.
  */
 public final class RandomizedSvd {
     /** Columns of Ω beyond the values that are wanted. */
