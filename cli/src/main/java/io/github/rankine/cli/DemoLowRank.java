@@ -7,7 +7,6 @@ import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.ModuleSelector;
-import io.github.rankine.engine.nn.Linear;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.train.TrainingConfig;
@@ -99,10 +98,7 @@ final class DemoLowRank {
         try (Arena arena = Arena.ofShared();
                 CausalLanguageModel model = CausalLanguageModel.openForTraining(base, arena)) {
             LoraConfig linear = LoraConfig.of(1, 1, new ModuleSelector.AllLinear());
-            List<Parameter> weights = model.decoder().linears().stream()
-                    .filter(layer -> linear.targets(layer.name(), layer.shape().head()))
-                    .map(Linear::weight)
-                    .toList();
+            List<Parameter> weights = model.decoder().parameters(layer -> linear.targets(layer.name(), layer.head()));
             Trainee trainee = new Trainee.Weights("all-linear", weights, DType.F32);
             train(model, trainee, lesson.data(model, tokenizer), FULL_LEARNING_RATE, tuned, kernels);
         }

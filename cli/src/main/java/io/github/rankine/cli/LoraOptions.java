@@ -11,10 +11,8 @@ import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.regex.Pattern;
-import java.util.stream.Stream;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
@@ -130,12 +128,7 @@ final class LoraOptions {
         }
         LoraConfig config = config();
         LoraAdapter.requireTargets(config, decoder.linearShapes());
-        List<Parameter> weights = decoder.linears().stream()
-                .filter(linear -> config.targets(linear.name(), linear.shape().head()))
-                .flatMap(linear -> Stream.of(linear.weight(), linear.bias()))
-                .filter(Objects::nonNull)
-                .distinct()
-                .toList();
+        List<Parameter> weights = decoder.parameters(linear -> config.targets(linear.name(), linear.head()));
         if (weights.isEmpty()) {
             throw new RankineException("--target-modules " + targetModules + ": matches nothing in this model");
         }

@@ -91,11 +91,13 @@ final class LossByRank {
             if (beside) {
                 base.replace(pair.modules().stream().collect(Collectors.toMap(LinearShape::name, pair::after)));
                 rows.add(row("linear layers in full", base, samples));
-                base.unmerge();
                 progress.update(rows.size(), rows.getLast().name());
             }
             rows.add(row("full fine-tune", tuned, samples));
             progress.update(rows.size(), rows.getLast().name());
+        } finally {
+            base.unmerge();
+            base.activate();
         }
         return rows;
     }
@@ -105,7 +107,6 @@ final class LossByRank {
             base.activate(extraction.adapter(ranks, base.linearShapes(), arena));
             int rank = ranks.values().stream().mapToInt(Integer::intValue).max().orElseThrow();
             Row row = row("rank " + rank, base, samples);
-            base.activate();
             return new Row(
                     row.name(),
                     OptionalInt.of(rank),

@@ -22,7 +22,7 @@ import java.util.OptionalInt;
 record ModuleUpdate(
         String name, Spectrum spectrum, OptionalInt rank, OptionalDouble amplification, OptionalInt intruders) {
     /** The share of an update's energy that counts as all of it. */
-    static final double ALL_BUT_NOTHING = 0.99;
+    static final double NEARLY_ALL = 0.99;
 
     /** Up to this share of its rank a module wastes the rest. */
     private static final double WASTE = 0.5;
@@ -48,7 +48,7 @@ record ModuleUpdate(
         if (rank.isEmpty()) {
             return Fit.FITS;
         }
-        int used = spectrum.rankFor(ALL_BUT_NOTHING).orElse(rank.getAsInt());
+        int used = spectrum.rankFor(NEARLY_ALL).orElse(rank.getAsInt());
         int most = Math.min(rank.getAsInt(), Math.min(spectrum.rows(), spectrum.cols()));
         if (used <= WASTE * rank.getAsInt()) {
             return Fit.WASTES;

@@ -194,8 +194,7 @@ final class SvdCommand implements Runnable {
 
     private static Decomposition decompose(PeftAdapter stored, Path folder, String module) {
         double scaling = stored.config().lora().scaling(module);
-        return TunedPair.named(
-                folder, () -> LowRank.decompose(module, stored.modules().get(module), scaling));
+        return LowRank.decompose(folder + ": " + module, stored.modules().get(module), scaling);
     }
 
     private static List<LinearShape> shapes(PeftAdapter stored) {

@@ -19,7 +19,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
-import java.util.function.Supplier;
 import java.util.stream.Collectors;
 
 /** A base model and a fine-tune of it in full, layer by layer. */
@@ -123,11 +122,10 @@ final class TunedPair {
         try (Arena arena = Arena.ofShared()) {
             Tensor update = difference(module, arena);
             boolean sampled = values != null && values * SAMPLING_SHARE <= Math.min(module.inputs(), module.outputs());
-            return named(
-                    tunedFolder,
-                    () -> sampled
-                            ? RandomizedSvd.of(module.name(), update, values, kernels)
-                            : LowRank.decompose(module.name(), update, values == null ? VALUES : values, kernels));
+            String name = tunedFolder + ": " + module.name();
+            return sampled
+                    ? RandomizedSvd.of(name, update, values, kernels)
+                    : LowRank.decompose(name, update, values == null ? VALUES : values, kernels);
         }
     }
 
@@ -185,14 +183,5 @@ final class TunedPair {
             }
         }
         return difference == 0 ? 0 : Math.sqrt(difference / norm);
-    }
-
-    /** What {@code action} returns; what it refuses is said of {@code folder}. */
-    static <T> T named(Path folder, Supplier<T> action) {
-        try {
-            return action.get();
-        } catch (RankineException e) {
-            throw new RankineException(folder + ": " + e.getMessage(), e);
-        }
     }
 }

@@ -148,7 +148,7 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
         List<String> row = new ArrayList<>(List.of(module.name(), spectrum.rows() + " x " + spectrum.cols()));
         if (isAdapter()) {
             row.add(Integer.toString(module.rank().getAsInt()));
-            row.add(rankFor(spectrum, ModuleUpdate.ALL_BUT_NOTHING));
+            row.add(rankFor(spectrum, ModuleUpdate.NEARLY_ALL));
         }
         row.add(
                 spectrum.effectiveRank().isPresent()
@@ -246,7 +246,7 @@ record UpdateReport(String title, List<ModuleUpdate> modules, double energy) {
             if (module.rank().isEmpty()) {
                 node.put("rank", spectrum.rank());
             }
-            spectrum.rankFor(ModuleUpdate.ALL_BUT_NOTHING).ifPresent(rank -> node.put("used_rank", rank));
+            spectrum.rankFor(ModuleUpdate.NEARLY_ALL).ifPresent(rank -> node.put("used_rank", rank));
             spectrum.rankFor(energy).ifPresent(rank -> node.put("rank_for_energy", rank));
             put(node, "effective_rank", spectrum.effectiveRank());
             node.put("stable_rank", spectrum.stableRank());

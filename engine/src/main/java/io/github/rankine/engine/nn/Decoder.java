@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SequencedSet;
+import java.util.function.Predicate;
 
 /**
  * A decoder-only transformer. One forward pass serves training, evaluation and generation.
@@ -172,6 +173,13 @@ public final class Decoder implements AutoCloseable {
         all.addAll(finalNorm.parameters());
         addTo(all, head);
         return all;
+    }
+
+    /** The weights and biases of the linear layers that are chosen. */
+    public List<Parameter> parameters(Predicate<LinearShape> chosen) {
+        SequencedSet<Parameter> parameters = new LinkedHashSet<>();
+        linears().stream().filter(linear -> chosen.test(linear.shape())).forEach(linear -> addTo(parameters, linear));
+        return List.copyOf(parameters);
     }
 
     private static void addTo(SequencedSet<Parameter> all, Linear linear) {

@@ -81,7 +81,7 @@ public final class FullSvd {
                 rows, cols, svd.getSingularValues(), left, svd.getVT().getData(), squaredNorm, 0);
     }
 
-    static SingularValueDecomposition decompose(double[][] rows) {
+    private static SingularValueDecomposition decompose(double[][] rows) {
         return new SingularValueDecomposition(new Array2DRowRealMatrix(rows, false));
     }
 }
