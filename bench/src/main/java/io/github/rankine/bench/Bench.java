@@ -36,7 +36,7 @@ public final class Bench implements Runnable {
 
     /** Wrong usage exits with 2, any other failure with 1; what the user can mend is one line. */
     static CommandLine commandLine() {
-        CommandLine commandLine = new CommandLine(new Bench());
+        CommandLine commandLine = new CommandLine(new Bench()).setCaseInsensitiveEnumValuesAllowed(true);
         commandLine.getSubcommands().get("jmh").setUnmatchedOptionsArePositionalParams(true);
         return commandLine.setExecutionExceptionHandler((e, line, _) -> {
             if (!(e instanceof RankineException)) {

@@ -5,12 +5,14 @@ import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.generate.GenerationConfig;
 import io.github.rankine.engine.generate.Generator;
 import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.json.Json;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import picocli.CommandLine.Command;
@@ -37,6 +39,9 @@ final class GenerateCommand implements Runnable {
     @Option(names = "--runs", paramLabel = "N", description = "At least 2 (default: ${DEFAULT-VALUE}).")
     private int runs = 6;
 
+    @Option(names = "--quantize", paramLabel = "nf4|int8", description = "Quantise the weights, as generate does.")
+    private QuantizedType quantize;
+
     @Mixin
     private RunOptions options;
 
@@ -48,11 +53,11 @@ final class GenerateCommand implements Runnable {
         double[] prefill = new double[runs];
         double[] decode = new double[runs];
         double[] read = new double[runs];
-        try (CausalLanguageModel base = CausalLanguageModel.open(model);
+        try (CausalLanguageModel base = CausalLanguageModel.open(model, Optional.ofNullable(quantize));
                 Kernels kernels = options.open();
                 ReadBandwidth bandwidth = new ReadBandwidth(options.threads())) {
             List<MemorySegment> weights = base.decoder().parameters().stream()
-                    .map(parameter -> parameter.value().data())
+                    .flatMap(parameter -> parameter.value().segments().stream())
                     .toList();
             Generator generator = new Generator(base.decoder(), kernels);
             int[] prompt = new Random(0)

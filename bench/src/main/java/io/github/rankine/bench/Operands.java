@@ -2,8 +2,8 @@ package io.github.rankine.bench;
 
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
-import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
 import java.util.Locale;
 import java.util.Random;
@@ -16,9 +16,10 @@ public final class Operands {
         return weight(arena, DType.F32, rows, cols).asTensor();
     }
 
-    public static Weight weight(Arena arena, DType type, long rows, long cols) {
+    public static DenseWeight weight(Arena arena, DType type, long rows, long cols) {
         Random random = new Random(rows * 31 + cols);
-        Weight weight = new Weight(type, rows, cols, arena.allocate(rows * cols * type.bytes(), Tensor.ALIGNMENT));
+        DenseWeight weight =
+                new DenseWeight(type, rows, cols, arena.allocate(rows * cols * type.bytes(), Tensor.ALIGNMENT));
         for (long i = 0; i < weight.size(); i++) {
             type.write(weight.data(), i, random.nextFloat() - 0.5f);
         }

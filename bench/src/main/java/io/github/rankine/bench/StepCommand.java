@@ -7,6 +7,8 @@ import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.ModuleSelector;
 import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.engine.train.Sample;
 import io.github.rankine.engine.train.StepMetrics;
 import io.github.rankine.engine.train.Trainer;
@@ -18,6 +20,7 @@ import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Stream;
@@ -58,6 +61,15 @@ final class StepCommand implements Runnable {
     @Option(names = "--recompute", description = "Compute each block again in the backward pass: less memory.")
     private boolean recompute;
 
+    @Option(
+            names = "--quantize",
+            paramLabel = "nf4|int8",
+            description = "Quantise the frozen weights, as finetune does.")
+    private QuantizedType quantize;
+
+    @Option(names = "--full", description = "Train every weight, copied to float32, in place of an adapter.")
+    private boolean full;
+
     @Mixin
     private RunOptions options;
 
@@ -72,14 +84,16 @@ final class StepCommand implements Runnable {
         if (length < 2) {
             throw new RankineException("--length " + length + ": must be at least 2 tokens");
         }
-        try (CausalLanguageModel base = CausalLanguageModel.open(model);
-                Kernels kernels = options.open();
-                Arena arena = Arena.ofShared()) {
+        if (full && quantize != null) {
+            throw new RankineException("--quantize is for frozen weights, and --full trains them: leave one out");
+        }
+        try (Arena arena = Arena.ofShared();
+                CausalLanguageModel base = full
+                        ? CausalLanguageModel.openForTraining(model, arena)
+                        : CausalLanguageModel.open(model, Optional.ofNullable(quantize));
+                Kernels kernels = options.open()) {
             Decoder decoder = base.decoder();
-            LoraConfig lora = LoraConfig.of(rank, 2.0 * rank, selector());
-            LoraAdapter.requireTargets(lora, decoder.linearShapes());
-            LoraAdapter adapter = LoraAdapter.initialize(lora, decoder.linearShapes(), 0, arena);
-            decoder.activate(adapter);
+            List<Parameter> trained = full ? List.copyOf(decoder.parameters()) : adapter(decoder, arena);
             TrainingConfig config = TrainingConfig.builder()
                     .steps(steps)
                     .batchSize(batch)
@@ -88,8 +102,8 @@ final class StepCommand implements Runnable {
                     .build();
             List<StepMetrics> metrics = new ArrayList<>();
             double started;
-            try (Trainer trainer = new Trainer(
-                    decoder, kernels, adapter.parameters(), samples(decoder.vocabularySize()), List.of(), config)) {
+            try (Trainer trainer =
+                    new Trainer(decoder, kernels, trained, samples(decoder.vocabularySize()), List.of(), config)) {
                 started = ThisProcess.age();
                 trainer.run(new TrainingListener() {
                     @Override
@@ -103,6 +117,14 @@ final class StepCommand implements Runnable {
             }
             options.print(result(metrics, kernels, started));
         }
+    }
+
+    private List<Parameter> adapter(Decoder decoder, Arena arena) {
+        LoraConfig lora = LoraConfig.of(rank, 2.0 * rank, selector());
+        LoraAdapter.requireTargets(lora, decoder.linearShapes());
+        LoraAdapter adapter = LoraAdapter.initialize(lora, decoder.linearShapes(), 0, arena);
+        decoder.activate(adapter);
+        return adapter.parameters();
     }
 
     private ModuleSelector selector() {

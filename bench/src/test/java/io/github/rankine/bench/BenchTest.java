@@ -19,6 +19,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collection;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
@@ -140,7 +141,7 @@ class BenchTest {
         try (InputStream in = CheckpointCommand.class.getResourceAsStream("shapes/" + shape + ".json")) {
             Files.write(temporary.resolve(ModelConfig.FILE), in.readAllBytes());
         }
-        try (CausalLanguageModel planned = CausalLanguageModel.planned(ModelConfig.read(temporary))) {
+        try (CausalLanguageModel planned = CausalLanguageModel.planned(ModelConfig.read(temporary), Optional.empty())) {
             Collection<Parameter> all = planned.decoder().parameters();
             assertThat(all.stream()
                             .mapToLong(parameter -> parameter.value().size())

@@ -80,6 +80,7 @@ final class CommandRunner {
                 new EvaluateCommand(terminal),
                 new LogitsCommand(terminal),
                 new MergeCommand(terminal),
+                new QuantizeCommand(terminal),
                 new SvdCommand(terminal),
                 new ExtractCommand(terminal),
                 new InspectCommand(terminal),

@@ -60,7 +60,7 @@ final class EvaluateCommand implements Runnable {
         if (batchSize < 1) {
             throw Usage.wrong(spec, "--batch-size " + batchSize + ": must be at least 1");
         }
-        try (LoadedModel loaded = model.load();
+        try (LoadedModel loaded = model.load(terminal);
                 Kernels kernels = this.kernels.open()) {
             Dataset dataset = data.read(file, model.folder(), loaded.config());
             terminal.err().println(file + ": " + dataset.report().summary());

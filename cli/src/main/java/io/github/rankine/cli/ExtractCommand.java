@@ -193,7 +193,7 @@ final class ExtractCommand implements Runnable {
         try (Arena arena = Arena.ofShared()) {
             PeftAdapter.write(
                     output,
-                    new PeftConfig(config, Optional.of(model.toString()), transposed),
+                    new PeftConfig(config, Optional.of(model.toString()), transposed, base.quantization()),
                     extraction.weights(ranks, arena),
                     ModelCard.extracted(parameters, tuned.toString(), extraction.energy(ranks)));
         }

@@ -112,6 +112,9 @@ final class FinetuneCommand implements Callable<Integer> {
     private Path configFile;
 
     @Mixin
+    private QuantizeOption quantize;
+
+    @Mixin
     private LoraOptions lora;
 
     @Mixin
@@ -148,7 +151,7 @@ final class FinetuneCommand implements Callable<Integer> {
 
     private int trainAdapter(TrainingConfig wanted, RunFolder folder) {
         LoraConfig fresh = lora.config();
-        try (CausalLanguageModel base = CausalLanguageModel.open(model);
+        try (CausalLanguageModel base = CausalLanguageModel.open(model, quantize.type());
                 Arena arena = Arena.ofShared();
                 Kernels kernels = kernelOptions.open()) {
             List<LinearShape> linears = base.decoder().linearShapes();
@@ -170,6 +173,7 @@ final class FinetuneCommand implements Callable<Integer> {
 
     private int trainWeights(TrainingConfig wanted, RunFolder folder) {
         lora.refuseFor("--full");
+        quantize.refuseFor("--full", command);
         ModelConfig modelConfig = ModelConfig.read(model);
         TrainingData samples = read(modelConfig);
         TrainingConfig config = memory.decide(

@@ -99,7 +99,7 @@ final class GenerateCommand implements Runnable {
     @Override
     public void run() {
         checkOptions();
-        try (LoadedModel loaded = model.load();
+        try (LoadedModel loaded = model.load(terminal);
                 Kernels kernels = this.kernels.open();
                 Tokenizer tokenizer =
                         Tokenizer.open(model.folder(), loaded.config().eosTokenIds())) {

@@ -2,12 +2,14 @@ package io.github.rankine.cli;
 
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.models.config.ModelConfig;
 import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.peft.PeftAdapter;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 
 /** A model with its adapters active, all of it closed together. */
 final class LoadedModel implements AutoCloseable {
@@ -19,14 +21,14 @@ final class LoadedModel implements AutoCloseable {
         this.arena = arena;
     }
 
-    static LoadedModel open(Path folder, List<Path> adapters) {
-        CausalLanguageModel model = CausalLanguageModel.open(folder);
+    static LoadedModel open(Path folder, Optional<QuantizedType> quantization, List<Path> adapters, Terminal terminal) {
+        CausalLanguageModel model = CausalLanguageModel.open(folder, quantization);
         Arena arena = Arena.ofShared();
         LoadedModel loaded = new LoadedModel(model, arena);
         try {
             model.decoder()
                     .activate(adapters.stream()
-                            .map(adapter -> loaded.read(adapter))
+                            .map(adapter -> loaded.read(adapter, terminal))
                             .toArray(LoraAdapter[]::new));
             return loaded;
         } catch (RuntimeException | Error e) {
@@ -35,8 +37,14 @@ final class LoadedModel implements AutoCloseable {
         }
     }
 
-    private LoraAdapter read(Path folder) {
+    private LoraAdapter read(Path folder, Terminal terminal) {
         try (PeftAdapter stored = PeftAdapter.open(folder)) {
+            stored.config()
+                    .baseQuantization()
+                    .filter(type -> !model.quantization().equals(Optional.of(type)))
+                    .map(QuantizeOption::name)
+                    .ifPresent(type -> terminal.note(folder + ": trained over its base in " + type
+                            + ", which is not the model here; --quantize " + type + " gives it"));
             return stored.load(model.decoder(), arena);
         }
     }

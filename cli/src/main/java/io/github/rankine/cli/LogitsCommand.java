@@ -51,7 +51,7 @@ final class LogitsCommand implements Runnable {
     @Override
     public void run() {
         int[] ids = tokens.stream().mapToInt(Integer::intValue).toArray();
-        try (LoadedModel loaded = model.load();
+        try (LoadedModel loaded = model.load(terminal);
                 Kernels kernels = this.kernels.open();
                 Arena arena = Arena.ofShared()) {
             Tensor logits = Tensor.allocate(arena, ids.length, loaded.decoder().vocabularySize());

@@ -4,6 +4,8 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.QuantizedType;
+import io.github.rankine.models.config.ModelConfig;
 import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.json.Json;
 import io.github.rankine.models.peft.PeftAdapter;
@@ -22,7 +24,8 @@ import picocli.CommandLine.TypeConversionException;
         description = {
             "Adds an adapter to a model's weights and writes the sum as a checkpoint of its own, with the base's"
                     + " configuration and tokenizer.",
-            "The sums are made in float32 and rounded once. No tokenizer is needed."
+            "The sums are made in float32 and rounded once. No tokenizer is needed.",
+            "An adapter that was trained over a quantised base is added to the weights that this base stands for."
         })
 final class MergeCommand implements Runnable {
     private final Terminal terminal;
@@ -47,6 +50,14 @@ final class MergeCommand implements Runnable {
             description = "Store all weights as float32, bfloat16 or float16 (default: as the base does).")
     private DType type;
 
+    @Option(
+            names = "--quantize",
+            paramLabel = "nf4|int8|none",
+            description =
+                    "Add the adapter to the weights as they are after quantisation, or with none as they are in the"
+                            + " base (default: as in the adapter's training). The sum is stored unquantised.")
+    private Quantize quantize;
+
     @Mixin
     private KernelOptions kernels;
 
@@ -55,6 +66,18 @@ final class MergeCommand implements Runnable {
 
     MergeCommand(Terminal terminal) {
         this.terminal = terminal;
+    }
+
+    private enum Quantize {
+        nf4(Optional.of(QuantizedType.NF4)),
+        int8(Optional.of(QuantizedType.INT8)),
+        none(Optional.empty());
+
+        private final Optional<QuantizedType> type;
+
+        Quantize(Optional<QuantizedType> type) {
+            this.type = type;
+        }
     }
 
     /** The names that config.json has for the types. */
@@ -72,14 +95,32 @@ final class MergeCommand implements Runnable {
 
     @Override
     public void run() {
-        try (CausalLanguageModel base = CausalLanguageModel.open(model);
+        try (PeftAdapter stored = PeftAdapter.open(adapter);
+                CausalLanguageModel base =
+                        CausalLanguageModel.open(model, quantize == null ? trained(stored) : quantize.type);
                 Kernels kernels = this.kernels.open();
-                PeftAdapter stored = PeftAdapter.open(adapter);
                 Arena arena = Arena.ofShared()) {
             LoraAdapter update = stored.load(base.decoder(), arena);
+            base.quantization()
+                    .map(QuantizeOption::name)
+                    .ifPresent(name ->
+                            terminal.note("merging into the weights that the base has in " + name + ", dequantised"
+                                    + (quantize == null
+                                                    && stored.config()
+                                                            .baseQuantization()
+                                                            .isPresent()
+                                            ? ", which the adapter was trained over"
+                                            : "")));
             base.saveMerged(output, update, kernels, Optional.ofNullable(type));
             report(update.modules().size());
         }
+    }
+
+    /** How the base was quantised when the adapter was trained, where its checkpoint is not. */
+    private Optional<QuantizedType> trained(PeftAdapter stored) {
+        return ModelConfig.read(model).quantization().isPresent()
+                ? Optional.empty()
+                : stored.config().baseQuantization();
     }
 
     private void report(int modules) {

@@ -3,6 +3,7 @@ package io.github.rankine.cli;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** The model that a command works with, and the adapters on it. */
@@ -20,11 +21,14 @@ final class ModelOptions {
             description = "Folder of a PEFT LoRA adapter; several adapters are added up.")
     private List<Path> adapters = new ArrayList<>();
 
+    @Mixin
+    private QuantizeOption quantize;
+
     Path folder() {
         return model;
     }
 
-    LoadedModel load() {
-        return LoadedModel.open(model, adapters);
+    LoadedModel load(Terminal terminal) {
+        return LoadedModel.open(model, quantize.type(), adapters, terminal);
     }
 }

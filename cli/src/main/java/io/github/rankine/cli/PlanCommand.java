@@ -60,6 +60,9 @@ final class PlanCommand implements Runnable {
     private boolean full;
 
     @Mixin
+    private QuantizeOption quantize;
+
+    @Mixin
     private LoraOptions lora;
 
     @Mixin
@@ -102,9 +105,11 @@ final class PlanCommand implements Runnable {
         ModelConfig config = ModelConfig.read(model);
         if (full) {
             lora.refuseFor("--full");
+            quantize.refuseFor("--full", spec);
         }
-        try (CausalLanguageModel planned =
-                full ? CausalLanguageModel.planned(config, DType.F32) : CausalLanguageModel.planned(config)) {
+        try (CausalLanguageModel planned = full
+                ? CausalLanguageModel.planned(config, DType.F32)
+                : CausalLanguageModel.planned(config, quantize.type())) {
             Decoder decoder = planned.decoder();
             long base = elements(decoder.parameters());
             List<Parameter> trained = full ? lora.weights(decoder) : adapter(decoder);

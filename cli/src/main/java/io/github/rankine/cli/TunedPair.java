@@ -5,6 +5,8 @@ import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.nn.Linear;
 import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.family.CausalLanguageModel;
@@ -169,14 +171,14 @@ final class TunedPair {
     private static double relativeChange(Weight old, Weight changed) {
         double difference = 0;
         double norm = 0;
+        DType type = changed instanceof DenseWeight dense ? dense.type() : DType.F32;
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment rounded = arena.allocate(Float.BYTES);
             for (long row = 0; row < old.rows(); row++) {
                 for (long col = 0; col < old.cols(); col++) {
                     float value = old.get(row, col);
-                    changed.type().write(rounded, 0, value);
-                    double change =
-                            (double) changed.get(row, col) - changed.type().read(rounded, 0);
+                    type.write(rounded, 0, value);
+                    double change = (double) changed.get(row, col) - type.read(rounded, 0);
                     norm += (double) value * value;
                     difference += change * change;
                 }

@@ -227,7 +227,8 @@ class MergeCommandTest {
                     new PeftConfig(
                             LoraConfig.of(4, 8, new ModuleSelector.Suffixes(List.of("lm_head"))),
                             Optional.empty(),
-                            false),
+                            false,
+                            Optional.empty()),
                     Map.of("lm_head", new LoraWeights(a.asWeight(), b.asWeight())),
                     ModelCard.trained(1, "none", 1, 1, 1, OptionalDouble.empty()));
         }

@@ -13,6 +13,9 @@ public final class Fixtures {
     /** The cases with a model, an adapter and golden numbers; {@code llama-dora} has the adapter alone. */
     public static final List<String> CASES = List.of("llama-gqa", "llama-untied-llama3rope", "qwen2-bias", "gpt2");
 
+    /** The same over a base in bitsandbytes' NF4, quantised by an implementation in NumPy. */
+    public static final List<String> QUANTIZED = List.of("llama-nf4", "gpt2-nf4");
+
     private static final int BATCH = 2;
 
     private Fixtures() {}

@@ -27,7 +27,16 @@ final class Boundary {
         }
         double[] values = new double[length(rows, cols)];
         for (int i = 0; i < values.length; i++) {
-            values[i] = weight.type().read(weight.data(), i);
+            values[i] = weight.at(i);
+        }
+        return values;
+    }
+
+    /** The elements of a row. */
+    static double[] readRow(Weight weight, long row) {
+        double[] values = new double[length(1, weight.cols())];
+        for (int col = 0; col < values.length; col++) {
+            values[col] = weight.get(row, col);
         }
         return values;
     }

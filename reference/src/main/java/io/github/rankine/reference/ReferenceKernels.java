@@ -3,6 +3,7 @@ package io.github.rankine.reference;
 import static io.github.rankine.reference.Boundary.check;
 import static io.github.rankine.reference.Boundary.checkIndices;
 import static io.github.rankine.reference.Boundary.read;
+import static io.github.rankine.reference.Boundary.readRow;
 import static io.github.rankine.reference.Boundary.readVector;
 import static io.github.rankine.reference.Boundary.write;
 
@@ -210,7 +211,7 @@ final class ReferenceKernels implements Kernels {
         check(y, ids.length, table.cols());
         checkIndices(ids, y.rows(), table.rows());
         for (int i = 0; i < ids.length; i++) {
-            write(read(table.rows(ids[i], 1), 1, y.cols()), y.rows(i, 1), accumulate);
+            write(readRow(table, ids[i]), y.rows(i, 1), accumulate);
         }
     }
 

@@ -6,6 +6,8 @@ import static io.github.rankine.reference.Samples.size;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.QuantizedType;
+import io.github.rankine.engine.tensor.QuantizedWeight;
 import java.lang.foreign.SegmentAllocator;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -102,6 +104,30 @@ interface ProductsContract extends KernelsUnderTest {
                                         p.alpha(),
                                         p.accumulate());
                         t.expect(c, expected, p.magnitude());
+                    });
+                }));
+    }
+
+    /** Weights in blocks, whose ends fall anywhere in rows, both ways. */
+    @TestFactory
+    default Stream<DynamicTest> quantizedWeights() {
+        return products().stream()
+                .filter(p -> (long) p.m * p.n * p.k < 4_000_000)
+                .flatMap(p -> Stream.of(QuantizedType.values()).flatMap(type -> {
+                    double[] a = normal(1, p.m * p.k);
+                    boolean nested = p.variant % 2 == 0;
+                    return trials(p + " " + type + (nested ? " nested" : ""), t -> {
+                        QuantizedWeight forward = t.quantized(type, p.n, p.k, nested);
+                        double[] b = Boundary.read(forward, p.n, p.k);
+                        double magnitude = p.magnitude() * Samples.largest(b);
+                        var c = t.output(p.initial(), p.m, p.n);
+                        t.kernels().matmulNT(t.input(a, p.m, p.k), forward, c, p.alpha(), p.accumulate());
+                        t.expect(c, plus(Products.matmulNT(a, b, p.m, p.n, p.k, p.alpha()), p.initial()), magnitude);
+                        QuantizedWeight backward = t.quantized(type, p.k, p.n, nested);
+                        b = Boundary.read(backward, p.k, p.n);
+                        c = t.output(p.initial(), p.m, p.n);
+                        t.kernels().matmulNN(t.input(a, p.m, p.k), backward, c, p.alpha(), p.accumulate());
+                        t.expect(c, plus(Products.matmulNN(a, b, p.m, p.n, p.k, p.alpha()), p.initial()), magnitude);
                     });
                 }));
     }

@@ -4,7 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.tensor.BlockScales;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
+import io.github.rankine.engine.tensor.QuantizedType;
+import io.github.rankine.engine.tensor.QuantizedWeight;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.MemorySegment;
@@ -14,6 +18,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Random;
 import java.util.Set;
 
 /**
@@ -144,7 +149,44 @@ final class Trial {
             type.write(operand, i, (float) values[i]);
         }
         inputs.add(guard(guarded, layout.weightShift));
-        return new Weight(type, rows, cols, operand);
+        return new DenseWeight(type, rows, cols, operand);
+    }
+
+    /** A quantised weight of random codes, its scales quantised themselves or not; the same for the same arguments. */
+    QuantizedWeight quantized(QuantizedType type, int rows, int cols, boolean nested) {
+        Random random = new Random(31L * rows + cols);
+        int size = rows * cols;
+        int blocks = Math.ceilDiv(size, type.blockSize());
+        MemorySegment codes = randomBytes(random, type.bytes(size));
+        float[] map = new float[256];
+        for (int i = 0; i < map.length; i++) {
+            map[i] = (i - 128) / 128f;
+        }
+        BlockScales scales = nested
+                ? new BlockScales.Nested(
+                        randomBytes(random, blocks), map, factors(random, Math.ceilDiv(blocks, 4)), 4, 0.5f, blocks)
+                : factors(random, blocks);
+        return new QuantizedWeight(type, rows, cols, codes, scales, type.blockSize());
+    }
+
+    private MemorySegment randomBytes(Random random, long count) {
+        MemorySegment guarded = canaries(count + layout.weightShift);
+        byte[] bytes = new byte[(int) count];
+        random.nextBytes(bytes);
+        MemorySegment operand = guarded.asSlice(GUARD + layout.weightShift, count);
+        operand.copyFrom(MemorySegment.ofArray(bytes));
+        inputs.add(guard(guarded, layout.weightShift));
+        return operand;
+    }
+
+    private BlockScales.Plain factors(Random random, int count) {
+        MemorySegment guarded = canaries(4L * count + layout.weightShift);
+        MemorySegment operand = guarded.asSlice(GUARD + layout.weightShift, 4L * count);
+        for (int i = 0; i < count; i++) {
+            operand.set(BlockScales.FLOAT, 4L * i, random.nextFloat() / 32);
+        }
+        inputs.add(guard(guarded, layout.weightShift));
+        return new BlockScales.Plain(operand, count);
     }
 
     /** Canaries instead of {@code bytes} bytes, and more on both sides. */

@@ -70,7 +70,7 @@ final class PanelPacking {
     /** A panel of a right operand {@code b[k, n]}: {@code out[d, NR]} from {@code count} columns at {@code col}. */
     static void panelOfColumns(Operand b, long k, int depth, long col, int count, float[] out, int at) {
         if (count == NR) {
-            Unpack.panel(b.type(), b.data(), k * b.stride() + col, b.stride(), depth, out, at);
+            b.readPanel(k, depth, col, out, at);
             return;
         }
         for (int d = 0; d < depth; d++) {

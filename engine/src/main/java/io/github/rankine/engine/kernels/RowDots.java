@@ -21,12 +21,29 @@ final class RowDots {
 
     /** {@code out[r] = Σ x[i] · b[first + r, i]} for {@code rows} rows. */
     void run(Operand b, long first, int rows, RowVector x, float[] out) {
-        for (int r = 0; r < rows; r++) {
-            out[r] = dot(b, (first + r) * b.stride(), x);
+        switch (b) {
+            case Operand.Dense dense -> {
+                for (int r = 0; r < rows; r++) {
+                    out[r] = dot(dense, (first + r) * dense.stride(), x);
+                }
+            }
+            case Operand.Quantized quantized -> {
+                reserve(x.count());
+                for (int r = 0; r < rows; r++) {
+                    quantized.read(first + r, 0, unpacked, 0, x.count());
+                    out[r] = heap(unpacked, 0, x.values(), 2 * UNIT, x.count());
+                }
+            }
         }
     }
 
-    private float dot(Operand b, long row, RowVector x) {
+    private void reserve(int count) {
+        if (unpacked.length < count) {
+            unpacked = new float[count];
+        }
+    }
+
+    private float dot(Operand.Dense b, long row, RowVector x) {
         if (x.count() < UNIT) {
             float sum = 0;
             for (int i = 0; i < x.count(); i++) {
@@ -38,9 +55,7 @@ final class RowDots {
             case F32 -> f32(b.data(), 4 * row, x);
             case BF16 -> bf16(b.data(), 2 * row, x);
             case F16 -> {
-                if (unpacked.length < x.count()) {
-                    unpacked = new float[x.count()];
-                }
+                reserve(x.count());
                 Unpack.row(DType.F16, b.data(), row, unpacked, 0, x.count());
                 yield heap(unpacked, 0, x.values(), 2 * UNIT, x.count());
             }

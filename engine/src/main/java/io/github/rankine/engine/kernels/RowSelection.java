@@ -18,13 +18,14 @@ final class RowSelection {
 
     void embedding(int[] ids, Weight table, Tensor y, boolean accumulate) {
         int cols = Math.toIntExact(table.cols());
+        Operand rows = Operand.of(table);
         Pieces.rows(workers, ids.length, cols, (first, end, worker) -> {
             if (scratch[worker].length < cols) {
                 scratch[worker] = new float[cols];
             }
             float[] row = scratch[worker];
             for (int i = first; i < end; i++) {
-                Unpack.row(table.type(), table.data(), ids[i] * (long) cols, row, 0, cols);
+                rows.read(ids[i], 0, row, 0, cols);
                 Elements.writeRow(row, 0, cols, y.segment(), y.offset(i, 0), 1f, accumulate);
             }
         });

@@ -39,15 +39,19 @@ final class RowVector {
     /** Takes over row {@code i} of {@code a}, to be multiplied with rows of {@code b}. */
     void set(Tensor a, long i, Operand b) {
         count = Math.toIntExact(a.cols());
-        head = head(b, count);
-        tail = (count - head) % UNIT;
         if (values.length < count + 2 * UNIT) {
             values = new float[count + 2 * UNIT];
         }
         Unpack.row(DType.F32, a.segment(), i * a.stride(), values, 2 * UNIT, count);
-        if (count < UNIT) {
-            return;
+        head = 0;
+        if (count >= UNIT && b instanceof Operand.Dense dense) {
+            arrange(dense);
         }
+    }
+
+    private void arrange(Operand.Dense b) {
+        head = head(b, count);
+        tail = (count - head) % UNIT;
         System.arraycopy(values, 2 * UNIT, values, 0, UNIT);
         System.arraycopy(values, 2 * UNIT + count - UNIT, values, UNIT, UNIT);
         System.arraycopy(values, 2 * UNIT + head, values, 2 * UNIT, count - head);
@@ -62,7 +66,7 @@ final class RowVector {
     }
 
     /** Elements before the first cache line that begins within a row: none where that differs from row to row. */
-    private static int head(Operand b, int count) {
+    private static int head(Operand.Dense b, int count) {
         int line = SPECIES.vectorByteSize();
         int bytes = b.type().bytes();
         if (b.type() == DType.F16 || b.stride() * bytes % line != 0) {

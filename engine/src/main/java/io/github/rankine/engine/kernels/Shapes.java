@@ -67,7 +67,7 @@ final class Shapes {
     private static String describe(Object argument) {
         return switch (argument) {
             case Tensor t -> "[" + t.rows() + ", " + t.cols() + "]";
-            case Weight w -> "[" + w.rows() + ", " + w.cols() + "] " + w.type();
+            case Weight w -> "[" + w.rows() + ", " + w.cols() + "] " + w.storage();
             case null, default -> String.valueOf(argument);
         };
     }

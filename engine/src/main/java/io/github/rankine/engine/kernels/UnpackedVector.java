@@ -11,7 +11,7 @@ final class UnpackedVector {
         if (values.length < size) {
             values = new float[size];
         }
-        Unpack.row(weight.type(), weight.data(), 0, values, 0, size);
+        Operand.of(weight).read(0, 0, values, 0, size);
         return values;
     }
 }

@@ -4,6 +4,7 @@ import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Dropout;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
@@ -54,8 +55,8 @@ public final class LoraAdapter {
                 config,
                 targets(config, linears),
                 (linear, rank) -> new LoraWeights(
-                        Weight.shapeOnly(DType.F32, rank, linear.inputs()),
-                        Weight.shapeOnly(DType.F32, linear.outputs(), rank)));
+                        DenseWeight.shapeOnly(DType.F32, rank, linear.inputs()),
+                        DenseWeight.shapeOnly(DType.F32, linear.outputs(), rank)));
     }
 
     /**

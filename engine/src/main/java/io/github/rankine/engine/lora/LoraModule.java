@@ -26,7 +26,7 @@ public record LoraModule(Parameter a, Parameter b, double scaling, double dropou
         Tensor merged = base.toTensor(arena);
         if (transposed) {
             try (Arena scratch = Arena.ofShared()) {
-                Tensor bTransposed = transpose(b.value(), scratch);
+                Tensor bTransposed = b.value().transposed(scratch);
                 kernels.matmulTN(a.value().toTensor(scratch), bTransposed, merged, (float) scaling, true);
             }
         } else {
@@ -35,15 +35,5 @@ public record LoraModule(Parameter a, Parameter b, double scaling, double dropou
             }
         }
         return merged;
-    }
-
-    private static Tensor transpose(Weight weight, Arena arena) {
-        Tensor result = Tensor.allocate(arena, weight.cols(), weight.rows());
-        for (long row = 0; row < weight.rows(); row++) {
-            for (long col = 0; col < weight.cols(); col++) {
-                result.set(col, row, weight.get(row, col));
-            }
-        }
-        return result;
     }
 }

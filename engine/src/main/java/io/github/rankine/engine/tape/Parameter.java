@@ -39,8 +39,8 @@ public final class Parameter {
 
     /** Makes it trainable, with a zero gradient in {@code arena}, or without memory if the weight has none. */
     public void train(Arena arena) {
-        if (value.type() != DType.F32) {
-            throw new IllegalStateException(name + " is stored as " + value.type() + "; only F32 is trained");
+        if (!value.storage().equals(DType.F32.name())) {
+            throw new IllegalStateException(name + " is stored as " + value.storage() + "; only F32 is trained");
         }
         gradient = value.hasMemory()
                 ? Tensor.allocate(arena, value.rows(), value.cols())

@@ -4,7 +4,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 
-/** How one element of a {@link Weight} is stored. Files are little-endian and need not be aligned. */
+/** How one element of a {@link DenseWeight} is stored. Files are little-endian and need not be aligned. */
 public enum DType {
     /** IEEE 754 binary32. */
     F32(4) {

@@ -139,10 +139,10 @@ public record Tensor(MemorySegment segment, long rows, long cols, long stride) {
     }
 
     /** This tensor as the weight of a product. It must be contiguous. */
-    public Weight asWeight() {
+    public DenseWeight asWeight() {
         if (!isContiguous()) {
             throw new IllegalStateException("a strided tensor cannot be a weight");
         }
-        return new Weight(DType.F32, rows, cols, segment);
+        return new DenseWeight(DType.F32, rows, cols, segment);
     }
 }

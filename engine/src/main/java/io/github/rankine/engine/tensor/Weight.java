@@ -2,74 +2,67 @@ package io.github.rankine.engine.tensor;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
- * A matrix in its storage type, {@code rows × cols}, row-major and contiguous. Frozen weights are weights over a mapped
- * file: kernels unpack a panel at a time to float32, and no float32 copy of the whole exists.
- *
- * @param type how an element is stored
- * @param rows number of rows; for a linear layer the output features
- * @param cols elements in a row; for a linear layer the input features
- * @param data the elements, little-endian, possibly unaligned
+ * A matrix as it is stored, {@code rows × cols}, row-major. Frozen weights are weights over a mapped file: kernels unpack a panel at a
+ * time to float32, and no float32 copy of the whole exists.
  */
-public record Weight(DType type, long rows, long cols, MemorySegment data) {
-    public Weight {
-        if (rows < 0 || cols < 0) {
-            throw new IllegalArgumentException("bad weight shape " + rows + " x " + cols);
-        }
-        long bytes = Math.multiplyExact(Math.multiplyExact(rows, cols), (long) type.bytes());
-        if (!data.equals(MemorySegment.NULL) && data.byteSize() < bytes) {
-            throw new IllegalArgumentException(
-                    rows + " x " + cols + " " + type + " needs " + bytes + " bytes, has " + data.byteSize());
-        }
+public sealed interface Weight permits DenseWeight, QuantizedWeight {
+    /** Number of rows; for a linear layer the output features. */
+    long rows();
+
+    /** Elements in a row; for a linear layer the input features. */
+    long cols();
+
+    /** Number of elements. */
+    default long size() {
+        return rows() * cols();
     }
 
-    /** A weight that has a shape and no memory, for planning. */
-    public static Weight shapeOnly(DType type, long rows, long cols) {
-        return new Weight(type, rows, cols, MemorySegment.NULL);
-    }
+    /** Bytes of memory that it takes. */
+    long bytes();
 
-    public long size() {
-        return rows * cols;
-    }
+    /** The memory that it lies in. */
+    List<MemorySegment> segments();
 
-    public long bytes() {
-        return size() * type.bytes();
-    }
+    /** Whether there is memory behind it; without, it stands for a weight when a run is planned. */
+    boolean hasMemory();
 
-    public boolean hasMemory() {
-        return !data.equals(MemorySegment.NULL);
-    }
+    /** How its elements are stored, in a word. */
+    String storage();
 
-    public float get(long row, long col) {
-        return type.read(data, row * cols + col);
-    }
+    /** The element at {@code index}, counted row by row, as float32. */
+    float at(long index);
 
-    /** A view of {@code count} rows from {@code first}. */
-    public Weight rows(long first, long count) {
-        if (first < 0 || count < 0 || first + count > rows) {
-            throw new IndexOutOfBoundsException(first + " + " + count + " of " + rows);
-        }
-        long rowBytes = cols * type.bytes();
-        return new Weight(type, count, cols, hasMemory() ? data.asSlice(first * rowBytes, count * rowBytes) : data);
+    default float get(long row, long col) {
+        return at(row * cols() + col);
     }
 
     /** This weight as a tensor; only a float32 one can be. */
-    public Tensor asTensor() {
-        if (type != DType.F32) {
-            throw new IllegalStateException("a " + type + " weight is not a tensor");
+    default Tensor asTensor() {
+        throw new IllegalStateException("a " + storage() + " weight is not a tensor");
+    }
+
+    /** A float32 copy in {@code arena}, {@code cols × rows}. */
+    default Tensor transposed(Arena arena) {
+        Tensor result = Tensor.allocate(arena, cols(), rows());
+        for (long row = 0; row < rows(); row++) {
+            for (long col = 0; col < cols(); col++) {
+                result.set(col, row, get(row, col));
+            }
         }
-        return Tensor.of(data, rows, cols);
+        return result;
     }
 
     /** A float32 copy in {@code arena}. */
-    public Tensor toTensor(Arena arena) {
+    default Tensor toTensor(Arena arena) {
         if (!hasMemory()) {
-            return Tensor.shapeOnly(rows, cols);
+            return Tensor.shapeOnly(rows(), cols());
         }
-        Tensor tensor = Tensor.allocate(arena, rows, cols);
+        Tensor tensor = Tensor.allocate(arena, rows(), cols());
         for (long i = 0; i < size(); i++) {
-            DType.F32.write(tensor.segment(), i, type.read(data, i));
+            DType.F32.write(tensor.segment(), i, at(i));
         }
         return tensor;
     }

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
-import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
 import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,7 +26,7 @@ class MatVecTest {
             for (int inputs : INPUTS) {
                 long bytes = (long) OUTPUTS * inputs * type.bytes();
                 for (int past : BYTES_PAST_A_LINE) {
-                    Weight weight = new Weight(
+                    DenseWeight weight = new DenseWeight(
                             type,
                             OUTPUTS,
                             inputs,

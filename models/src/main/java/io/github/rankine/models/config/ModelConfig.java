@@ -3,6 +3,7 @@ package io.github.rankine.models.config;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.models.json.Json;
 import io.github.rankine.models.json.JsonObject;
 import java.nio.file.Files;
@@ -35,7 +36,8 @@ import java.util.OptionalInt;
  * @param bosTokenId        the beginning-of-sequence token, if any
  * @param eosTokenIds       the tokens that end a sequence: generation_config.json's, otherwise config.json's
  * @param padTokenId        the padding token, if any
- * @param dtype             the type that the file says the weights have, if the engine has it
+ * @param dtype             the type that the file says the weights have, if the engine has it; of a quantised model, those it was made of
+ * @param quantization      how the linear layers' weights are quantised, if they are
  * @param json              the text of config.json
  */
 public record ModelConfig(
@@ -60,10 +62,14 @@ public record ModelConfig(
         List<Integer> eosTokenIds,
         OptionalInt padTokenId,
         Optional<DType> dtype,
+        Optional<QuantizedType> quantization,
         String json) {
 
     /** The file's name in a checkpoint's folder. */
     public static final String FILE = "config.json";
+
+    /** The field that says how weights are quantised. */
+    public static final String QUANTIZATION = "quantization_config";
 
     /** Far above any model there is; they keep every product of two sizes within a long. */
     static final int MAX_POSITIONS = 1 << 28;
@@ -92,14 +98,23 @@ public record ModelConfig(
         return new ModelConfigReader(Json.parseObject(text, file.toString()), generationConfig).read(text);
     }
 
-    /** The text of config.json for weights stored as {@code type}: the field that names the type changed, all else kept. */
-    public String jsonWithDtype(DType type) {
-        ObjectNode node = Json.parseObject(json, FILE).toNode();
-        String name = switch (type) {
+    /** The name that config.json has for a type: PyTorch's. */
+    public static String typeName(DType type) {
+        return switch (type) {
             case F32 -> "float32";
             case BF16 -> "bfloat16";
             case F16 -> "float16";
         };
+    }
+
+    /**
+     * The text of config.json for weights stored as {@code type}: the field that names the type changed, what says that they are quantised
+     * taken out, all else kept.
+     */
+    public String jsonWithDtype(DType type) {
+        ObjectNode node = Json.parseObject(json, FILE).toNode();
+        node.remove(QUANTIZATION);
+        String name = typeName(type);
         // transformers 4 reads torch_dtype alone, and 5 reads it where there is no dtype.
         if (node.has("torch_dtype") || !node.has("dtype")) {
             node.put("torch_dtype", name);

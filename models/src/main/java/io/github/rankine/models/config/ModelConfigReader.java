@@ -1,6 +1,7 @@
 package io.github.rankine.models.config;
 
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.models.json.JsonObject;
 import java.util.Collections;
 import java.util.List;
@@ -32,11 +33,6 @@ final class ModelConfigReader {
         Family family = Family.named(modelType)
                 .orElseThrow(() -> config.error(
                         "model_type", "'" + modelType + "' is not supported; supported are " + Family.modelTypes()));
-        if (config.has("quantization_config")) {
-            throw config.error(
-                    "quantization_config",
-                    "quantized checkpoints are not supported; use the original one in float32, bfloat16 or float16");
-        }
         return switch (family) {
             case LLAMA ->
                 decoder(family, text, 2048, config.flag("attention_bias", false), config.flag("attention_bias", false));
@@ -89,6 +85,7 @@ final class ModelConfigReader {
                 eosTokenIds(),
                 tokenId("pad_token_id"),
                 dtype(),
+                quantization(),
                 text);
     }
 
@@ -125,6 +122,7 @@ final class ModelConfigReader {
                 eosTokenIds(),
                 tokenId("pad_token_id"),
                 dtype(),
+                quantization(),
                 text);
     }
 
@@ -215,6 +213,26 @@ final class ModelConfigReader {
                 .filter(id -> id >= 0)
                 .distinct()
                 .toList();
+    }
+
+    /** NF4 as bitsandbytes has it, or nothing. */
+    private Optional<QuantizedType> quantization() {
+        Optional<JsonObject> quantization = config.object(ModelConfig.QUANTIZATION);
+        quantization.ifPresent(ModelConfigReader::requireNf4);
+        return quantization.map(_ -> QuantizedType.NF4);
+    }
+
+    private static void requireNf4(JsonObject quantization) {
+        String remedy = "; use the original checkpoint in float32, bfloat16 or float16, with --quantize if need be";
+        if (!quantization.string("quant_method", "").equals("bitsandbytes")) {
+            throw quantization.unexpected("quant_method", "bitsandbytes" + remedy);
+        }
+        if (!quantization.flag("load_in_4bit", false)) {
+            throw quantization.unexpected("load_in_4bit", "true" + remedy);
+        }
+        if (!quantization.string("bnb_4bit_quant_type", "fp4").equals("nf4")) {
+            throw quantization.unexpected("bnb_4bit_quant_type", "nf4" + remedy);
+        }
     }
 
     private Optional<DType> dtype() {

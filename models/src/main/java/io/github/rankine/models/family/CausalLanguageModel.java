@@ -6,6 +6,8 @@ import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.QuantizedType;
+import io.github.rankine.engine.tensor.QuantizedWeight;
 import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.config.ModelConfig;
 import io.github.rankine.models.files.AtomicFile;
@@ -15,11 +17,12 @@ import io.github.rankine.models.safetensors.StoredType;
 import io.github.rankine.models.safetensors.TensorInfo;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -41,11 +44,17 @@ public final class CausalLanguageModel implements AutoCloseable {
     private final ModelConfig config;
     private final Decoder decoder;
     private final Checkpoint checkpoint;
+    private final Arena quantized;
 
-    private CausalLanguageModel(ModelConfig config, WeightSource source, Checkpoint checkpoint) {
+    private CausalLanguageModel(ModelConfig config, WeightSource source, Checkpoint checkpoint, Arena quantized) {
         this.config = config;
         this.decoder = new DecoderAssembler(config, source).assemble();
         this.checkpoint = checkpoint;
+        this.quantized = quantized;
+    }
+
+    private CausalLanguageModel(ModelConfig config, WeightSource source) {
+        this(config, source, null, Arena.global());
     }
 
     /**
@@ -54,7 +63,28 @@ public final class CausalLanguageModel implements AutoCloseable {
      * @throws io.github.rankine.engine.RankineException when config.json or a tensor is missing or not what it should be
      */
     public static CausalLanguageModel open(Path folder) {
-        return open(folder, source -> source);
+        return open(folder, (checkpoint, names, _) -> WeightSource.of(checkpoint, names));
+    }
+
+    /**
+     * The same with the linear layers' weights but the head's quantised, one at a time, so that the model is never in memory whole.
+     *
+     * @param type how; none leaves them as they are
+     * @throws io.github.rankine.engine.RankineException when the checkpoint is quantised already, or a weight is not a finite number, too
+     */
+    public static CausalLanguageModel open(Path folder, Optional<QuantizedType> type) {
+        if (type.isEmpty()) {
+            return open(folder);
+        }
+        requireDense(folder, "leave out --quantize");
+        return open(
+                folder, (checkpoint, names, arena) -> WeightSource.quantizing(checkpoint, names, type.get(), arena));
+    }
+
+    private static void requireDense(Path folder, String remedy) {
+        ModelConfig.read(folder).quantization().ifPresent(type -> {
+            throw new RankineException(folder + ": its weights are quantised already, as " + type + ": " + remedy);
+        });
     }
 
     /**
@@ -63,19 +93,30 @@ public final class CausalLanguageModel implements AutoCloseable {
      * @throws io.github.rankine.engine.RankineException when config.json or a tensor is missing or not what it should be
      */
     public static CausalLanguageModel openForTraining(Path folder, Arena arena) {
-        return open(folder, source -> source.copiedTo(arena));
+        requireDense(folder, "train the weights of the original checkpoint");
+        return open(
+                folder,
+                (checkpoint, names, _) -> WeightSource.of(checkpoint, names).copiedTo(arena));
     }
 
-    private static CausalLanguageModel open(Path folder, UnaryOperator<WeightSource> use) {
+    /** Chooses where an opened model's weights come from. */
+    @FunctionalInterface
+    private interface Opening {
+        WeightSource source(Checkpoint checkpoint, TensorNames names, Arena arena);
+    }
+
+    private static CausalLanguageModel open(Path folder, Opening opening) {
         ModelConfig config = ModelConfig.read(folder);
         Checkpoint checkpoint = Checkpoint.open(folder);
+        Arena quantized = Arena.ofShared();
         try {
             refuseTwoHeads(config, checkpoint, folder);
             warnOfMoreLayers(config, checkpoint, folder);
-            WeightSource mapped =
-                    WeightSource.of(checkpoint, TensorNames.of(checkpoint, DecoderAssembler.prefix(config)));
-            return new CausalLanguageModel(config, use.apply(mapped), checkpoint);
+            TensorNames names = TensorNames.of(checkpoint, DecoderAssembler.prefix(config));
+            WeightSource source = opening.source(checkpoint, names, quantized);
+            return new CausalLanguageModel(config, source, checkpoint, quantized);
         } catch (RuntimeException e) {
+            quantized.close();
             checkpoint.close();
             throw e;
         }
@@ -109,14 +150,22 @@ public final class CausalLanguageModel implements AutoCloseable {
         }
     }
 
-    /** A model of shapes alone, for planning. */
-    public static CausalLanguageModel planned(ModelConfig config) {
-        return planned(config, config.dtype().orElse(DType.F32));
+    /**
+     * A model of shapes alone, for planning.
+     *
+     * @param quantization of the linear layers; none leaves them as config.json says
+     */
+    public static CausalLanguageModel planned(ModelConfig config, Optional<QuantizedType> quantization) {
+        return planned(config, config.dtype().orElse(DType.F32), quantization.or(config::quantization));
     }
 
-    /** The same with weights of another type. */
+    /** The same with all weights of another type. */
     public static CausalLanguageModel planned(ModelConfig config, DType type) {
-        return new CausalLanguageModel(config, WeightSource.planned(type), null);
+        return planned(config, type, Optional.empty());
+    }
+
+    private static CausalLanguageModel planned(ModelConfig config, DType type, Optional<QuantizedType> quantization) {
+        return new CausalLanguageModel(config, WeightSource.planned(type, quantization));
     }
 
     /**
@@ -125,7 +174,7 @@ public final class CausalLanguageModel implements AutoCloseable {
      * @param deviation standard deviation of its matrices, normally 0.02
      */
     public static CausalLanguageModel initialize(ModelConfig config, double deviation, long seed, Arena arena) {
-        return new CausalLanguageModel(config, WeightSource.initialized(deviation, seed, arena), null);
+        return new CausalLanguageModel(config, WeightSource.initialized(deviation, seed, arena));
     }
 
     public ModelConfig config() {
@@ -134,6 +183,15 @@ public final class CausalLanguageModel implements AutoCloseable {
 
     public Decoder decoder() {
         return decoder;
+    }
+
+    /** How the linear layers' weights are quantised, if they are. */
+    public Optional<QuantizedType> quantization() {
+        return decoder.linears().stream()
+                .map(linear -> linear.weight().value())
+                .flatMap(weight ->
+                        weight instanceof QuantizedWeight quantized ? Stream.of(quantized.type()) : Stream.empty())
+                .findFirst();
     }
 
     /** What the weights are mapped from; empty for a planned or fresh model. */
@@ -148,10 +206,7 @@ public final class CausalLanguageModel implements AutoCloseable {
      */
     public void save(Path folder, DType type) {
         AtomicFile.createFolder(folder);
-        SafetensorsWriter.write(
-                folder.resolve(Checkpoint.SINGLE),
-                Map.of("format", "pt"),
-                List.copyOf(weights(type).values()));
+        SafetensorsWriter.write(folder.resolve(Checkpoint.SINGLE), Map.of("format", "pt"), weights(type));
         AtomicFile.writeText(folder.resolve(ModelConfig.FILE), config.jsonWithDtype(type));
     }
 
@@ -163,19 +218,19 @@ public final class CausalLanguageModel implements AutoCloseable {
      * @throws io.github.rankine.engine.RankineException when the folder cannot be written
      */
     public void saveTrained(Path folder, DType type) {
-        new CheckpointCopy(this, Optional.of(type)).write(folder, weights(type));
+        Map<String, List<SafetensorsWriter.Entry>> replacements = new LinkedHashMap<>();
+        weights(type).forEach(entry -> replacements.put(entry.name(), List.of(entry)));
+        new CheckpointCopy(this, Optional.of(type)).write(folder, replacements, Optional.empty());
     }
 
-    private Map<String, SafetensorsWriter.Entry> weights(DType type) {
-        Map<String, SafetensorsWriter.Entry> entries = new LinkedHashMap<>();
+    private List<SafetensorsWriter.Entry> weights(DType type) {
+        List<SafetensorsWriter.Entry> entries = new ArrayList<>();
         for (Parameter parameter : decoder.parameters()) {
             Weight weight = parameter.value();
             // The engine's vectors are matrices of one row.
             List<Long> shape = weight.rows() == 1 ? List.of(weight.cols()) : List.of(weight.rows(), weight.cols());
-            entries.put(
-                    parameter.name(),
-                    new SafetensorsWriter.Entry(
-                            parameter.name(), StoredType.of(type), shape, SafetensorsWriter.Content.of(weight, type)));
+            entries.add(new SafetensorsWriter.Entry(
+                    parameter.name(), StoredType.of(type), shape, SafetensorsWriter.Content.of(weight, type)));
         }
         return entries;
     }
@@ -192,11 +247,24 @@ public final class CausalLanguageModel implements AutoCloseable {
         new CheckpointMerge(this, adapter, kernels, type).write(folder);
     }
 
+    /**
+     * Writes the checkpoint that this model was opened from with its linear layers, but for the head, quantised as NF4 in bitsandbytes'
+     * layout, one at a time.
+     *
+     * @throws io.github.rankine.engine.RankineException when they are quantised already, the folder holds something else, or cannot be
+     *     written
+     */
+    public void saveQuantized(Path folder) {
+        requireDense(checkpoint.folder(), "there is nothing to do");
+        new CheckpointQuantization(this).write(folder);
+    }
+
     @Override
     public void close() {
         decoder.close();
         if (checkpoint != null) {
             checkpoint.close();
+            quantized.close();
         }
     }
 }

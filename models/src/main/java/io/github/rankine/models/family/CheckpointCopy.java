@@ -3,10 +3,11 @@ package io.github.rankine.models.family;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.tensor.DType;
-import io.github.rankine.engine.tensor.Weight;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.models.config.ModelConfig;
 import io.github.rankine.models.files.AtomicFile;
 import io.github.rankine.models.json.Json;
+import io.github.rankine.models.quantized.BitsAndBytes;
 import io.github.rankine.models.safetensors.Checkpoint;
 import io.github.rankine.models.safetensors.SafetensorsWriter;
 import io.github.rankine.models.safetensors.SafetensorsWriter.Content;
@@ -64,22 +65,29 @@ final class CheckpointCopy {
         }
     }
 
-    /** @param replacements by the tensor's name in the model; one that the checkpoint has not, as a head that was tied, is added */
-    void write(Path folder, Map<String, Entry> replacements) {
+    /**
+     * @param replacements by the tensor's name in the model, each by one tensor or several; of what the checkpoint has not, as a head that
+     *     was tied, they are added. A quantised weight must be among them
+     * @param quantization what config.json says of the weights in the copy, if they are quantised
+     */
+    void write(Path folder, Map<String, List<Entry>> replacements, Optional<ObjectNode> quantization) {
         AtomicFile.createFolder(folder);
-        Map<String, Entry> left = new LinkedHashMap<>(replacements);
+        Map<String, List<Entry>> left = new LinkedHashMap<>(replacements);
         TensorNames names = TensorNames.of(checkpoint, DecoderAssembler.prefix(config));
         List<Entry> entries = new ArrayList<>();
         for (TensorInfo tensor : checkpoint.tensors()) {
+            if (BitsAndBytes.isCompanion(checkpoint, tensor.name())) {
+                continue; // of a weight that is replaced
+            }
             String name = names.full(tensor.name());
-            Entry replacement = left.remove(name);
-            entries.add(replacement == null ? unchanged(name, tensor) : replacement);
+            List<Entry> replacement = left.remove(name);
+            entries.addAll(replacement == null ? List.of(unchanged(name, tensor)) : replacement);
         }
-        entries.addAll(left.values());
+        left.values().forEach(entries::addAll);
         SafetensorsWriter.write(folder.resolve(Checkpoint.SINGLE), Map.of("format", "pt"), entries);
         copyCompanions(folder);
         // Last, since a folder without it is no checkpoint.
-        AtomicFile.writeText(folder.resolve(ModelConfig.FILE), config(replacements.containsKey(HEAD)));
+        AtomicFile.writeText(folder.resolve(ModelConfig.FILE), config(replacements.containsKey(HEAD), quantization));
     }
 
     private Entry unchanged(String name, TensorInfo tensor) {
@@ -87,17 +95,23 @@ final class CheckpointCopy {
         if (type.isEmpty() || from.isEmpty()) {
             return new Entry(name, tensor.type(), tensor.shape(), Content.of(checkpoint.bytes(tensor.name())));
         }
-        Weight elements = new Weight(from.get(), 1, tensor.elements(), checkpoint.bytes(tensor.name()));
+        DenseWeight elements = new DenseWeight(from.get(), 1, tensor.elements(), checkpoint.bytes(tensor.name()));
         return new Entry(name, StoredType.of(type.get()), tensor.shape(), Content.of(elements, type.get()));
     }
 
-    private String config(boolean ownHead) {
+    private String config(boolean ownHead, Optional<ObjectNode> quantization) {
         String json = type.map(config::jsonWithDtype).orElse(config.json());
-        if (!config.tieWordEmbeddings() || !ownHead) {
+        boolean untied = config.tieWordEmbeddings() && ownHead;
+        if (!untied && quantization.isEmpty() && config.quantization().isEmpty()) {
             return json;
         }
         ObjectNode node = Json.parseObject(json, ModelConfig.FILE).toNode();
-        return Json.write(node.put("tie_word_embeddings", false)) + "\n";
+        if (untied) {
+            node.put("tie_word_embeddings", false);
+        }
+        node.remove(ModelConfig.QUANTIZATION);
+        quantization.ifPresent(description -> node.set(ModelConfig.QUANTIZATION, description));
+        return Json.write(node) + "\n";
     }
 
     private void copyCompanions(Path folder) {

@@ -5,7 +5,11 @@ import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraModule;
 import io.github.rankine.engine.nn.Linear;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
+import io.github.rankine.engine.tensor.QuantizedWeight;
+import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
+import io.github.rankine.models.config.Family;
 import io.github.rankine.models.safetensors.SafetensorsWriter.Content;
 import io.github.rankine.models.safetensors.SafetensorsWriter.Entry;
 import io.github.rankine.models.safetensors.StoredType;
@@ -16,7 +20,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Writes a checkpoint with an adapter added to its weights: one adapted matrix at a time, added up in float32 and rounded once. */
+/**
+ * Writes a checkpoint with an adapter added to its weights: one adapted matrix at a time, added up in float32 and rounded once. What is
+ * quantised becomes the numbers that it stands for.
+ */
 final class CheckpointMerge {
     private final CausalLanguageModel model;
     private final LoraAdapter adapter;
@@ -32,28 +39,45 @@ final class CheckpointMerge {
 
     void write(Path folder) {
         CheckpointCopy.refuseUnlessEmpty(folder);
-        Map<String, Entry> merged = new LinkedHashMap<>();
+        Map<String, List<Entry>> merged = new LinkedHashMap<>();
         for (Linear linear : model.decoder().linears()) {
-            if (adapter.modules().containsKey(linear.name())) {
+            boolean adapted = adapter.modules().containsKey(linear.name());
+            if (adapted || linear.weight().value() instanceof QuantizedWeight) {
                 // Not the weight's own name: a tied head's is the embedding, which must stay what it is.
                 String name = linear.name() + ".weight";
-                merged.put(name, merged(name, linear));
+                merged.put(name, List.of(merged(name, linear)));
             }
         }
-        new CheckpointCopy(model, type).write(folder, merged);
+        new CheckpointCopy(model, type).write(folder, merged, Optional.empty());
+    }
+
+    /** The type that a sum is rounded to: the base's own, or what config.json says of one that has none. */
+    private DType stored(Weight base) {
+        return type.orElseGet(() -> base instanceof DenseWeight dense
+                ? dense.type()
+                : model.config().dtype().orElse(DType.F32));
     }
 
     private Entry merged(String name, Linear linear) {
-        LoraModule module = adapter.modules().get(linear.name());
         Weight base = linear.weight().value();
-        DType stored = type.orElse(base.type());
+        DType stored = stored(base);
+        boolean turned = base instanceof QuantizedWeight && model.config().family() == Family.GPT2;
         Content content = out -> {
             try (Arena arena = Arena.ofShared()) {
-                Weight sum = module.mergeInto(kernels, base, linear.shape().transposed(), arena)
-                        .asWeight();
-                Content.of(sum, stored).writeTo(out);
+                Weight sum = sum(linear, arena).asWeight();
+                Content.of(turned ? sum.transposed(arena).asWeight() : sum, stored)
+                        .writeTo(out);
             }
         };
-        return new Entry(name, StoredType.of(stored), List.of(base.rows(), base.cols()), content);
+        List<Long> shape = turned ? List.of(base.cols(), base.rows()) : List.of(base.rows(), base.cols());
+        return new Entry(name, StoredType.of(stored), shape, content);
+    }
+
+    private Tensor sum(Linear linear, Arena arena) {
+        Weight base = linear.weight().value();
+        LoraModule module = adapter.modules().get(linear.name());
+        return module == null
+                ? base.toTensor(arena)
+                : module.mergeInto(kernels, base, linear.shape().transposed(), arena);
     }
 }

@@ -9,6 +9,7 @@ import io.github.rankine.engine.nn.Norm;
 import io.github.rankine.engine.nn.RotaryTable;
 import io.github.rankine.engine.nn.SelfAttention;
 import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tensor.QuantizedWeight;
 import io.github.rankine.models.config.Activation;
 import io.github.rankine.models.config.ModelConfig;
 import io.github.rankine.models.config.Rope;
@@ -54,7 +55,7 @@ final class DecoderAssembler {
     /** Llama (Touvron et al. 2023) and what descends from it. */
     private Decoder llama() {
         RotaryTable rotary = new RotaryTable(frequencies(config.rope().orElseThrow(), config.headDim()));
-        Parameter embedding = matrix(embedding(config), config.vocabSize(), config.hiddenSize());
+        Parameter embedding = matrix(embedding(config), config.vocabSize(), config.hiddenSize(), Role.EMBEDDING);
         int hidden = config.hiddenSize();
         int queries = config.heads() * config.headDim();
         int keys = config.kvHeads() * config.headDim();
@@ -86,8 +87,8 @@ final class DecoderAssembler {
     /** GPT-2 (Radford et al. 2019). */
     private Decoder gpt2() {
         int hidden = config.hiddenSize();
-        Parameter embedding = matrix(embedding(config), config.vocabSize(), hidden);
-        Parameter positions = matrix("transformer.wpe.weight", config.maxPositions(), hidden);
+        Parameter embedding = matrix(embedding(config), config.vocabSize(), hidden, Role.EMBEDDING);
+        Parameter positions = matrix("transformer.wpe.weight", config.maxPositions(), hidden, Role.EMBEDDING);
         List<DecoderBlock> blocks = new ArrayList<>();
         for (int layer = 0; layer < config.layers(); layer++) {
             String block = "transformer.h." + layer + ".";
@@ -136,20 +137,21 @@ final class DecoderAssembler {
     }
 
     private Linear linear(String name, long inputs, long outputs, boolean bias) {
-        Parameter weight = matrix(name + ".weight", outputs, inputs);
+        Parameter weight = matrix(name + ".weight", outputs, inputs, Role.LINEAR);
         return new Linear(name, linears++, weight, bias ? bias(name + ".bias", outputs) : null, false, false);
     }
 
     /** GPT-2's linear layer, whose weight is stored {@code [in, out]}. */
     private Linear conv1d(String name, long inputs, long outputs) {
-        Parameter weight = matrix(name + ".weight", inputs, outputs);
-        return new Linear(name, linears++, weight, bias(name + ".bias", outputs), true, false);
+        Parameter weight = matrix(name + ".weight", inputs, outputs, Role.CONV1D);
+        boolean transposed = !(weight.value() instanceof QuantizedWeight);
+        return new Linear(name, linears++, weight, bias(name + ".bias", outputs), transposed, false);
     }
 
     private Linear head(Parameter embedding) {
         Parameter weight = config.tieWordEmbeddings()
                 ? embedding
-                : matrix(CausalLanguageModel.HEAD + ".weight", config.vocabSize(), config.hiddenSize());
+                : matrix(CausalLanguageModel.HEAD + ".weight", config.vocabSize(), config.hiddenSize(), Role.EMBEDDING);
         return new Linear(CausalLanguageModel.HEAD, linears++, weight, null, false, true);
     }
 
@@ -162,8 +164,8 @@ final class DecoderAssembler {
                 gain(name + ".weight"), bias(name + ".bias", config.hiddenSize()), (float) config.normEps());
     }
 
-    private Parameter matrix(String name, long rows, long cols) {
-        return new Parameter(name, source.weight(name, rows, cols, Role.MATRIX));
+    private Parameter matrix(String name, long rows, long cols, Role role) {
+        return new Parameter(name, source.weight(name, rows, cols, role));
     }
 
     private Parameter gain(String name) {

@@ -6,6 +6,8 @@ import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.nn.Linear;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
+import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.files.AtomicFile;
 import io.github.rankine.models.safetensors.SafetensorsFile;
@@ -20,6 +22,7 @@ import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -30,6 +33,9 @@ import java.util.regex.Pattern;
 public final class PeftAdapter implements AutoCloseable {
     /** The file of the tensors in an adapter's folder. */
     public static final String WEIGHTS = "adapter_model.safetensors";
+
+    /** Entry of the tensors' metadata that tells how the base was quantised; readers of PEFT's pass over it. */
+    private static final String BASE_QUANTIZATION = "rankine.base_quantization";
 
     private static final String PREFIX = "base_model.model.";
     private static final Pattern TENSOR =
@@ -59,7 +65,7 @@ public final class PeftAdapter implements AutoCloseable {
         PeftConfig config = PeftConfig.read(folder.resolve(PeftConfig.FILE));
         SafetensorsFile file = SafetensorsFile.open(folder.resolve(WEIGHTS));
         try {
-            return new PeftAdapter(config, file, modules(config, file));
+            return new PeftAdapter(config.withBaseQuantization(baseQuantization(file)), file, modules(config, file));
         } catch (RuntimeException | Error e) {
             file.close();
             throw e;
@@ -79,6 +85,18 @@ public final class PeftAdapter implements AutoCloseable {
                             ? ", only adapter_model.bin, which Rankine does not read; save it again with a current PEFT"
                             : "; the adapter is incomplete"));
         }
+    }
+
+    private static Optional<QuantizedType> baseQuantization(SafetensorsFile file) {
+        return Optional.ofNullable(file.metadata().get(BASE_QUANTIZATION)).map(name -> {
+            try {
+                return QuantizedType.valueOf(name);
+            } catch (IllegalArgumentException e) {
+                throw new RankineException(
+                        file.path() + ": metadata '" + BASE_QUANTIZATION + "': '" + name + "' is neither NF4 nor INT8",
+                        e);
+            }
+        });
     }
 
     private static Map<String, LoraWeights> modules(PeftConfig config, SafetensorsFile file) {
@@ -154,7 +172,9 @@ public final class PeftAdapter implements AutoCloseable {
             entries.add(SafetensorsWriter.Entry.of(name(module, "A"), weights.a(), DType.F32));
             entries.add(SafetensorsWriter.Entry.of(name(module, "B"), weights.b(), DType.F32));
         });
-        SafetensorsWriter.write(folder.resolve(WEIGHTS), Map.of("format", "pt"), entries);
+        Map<String, String> metadata = new LinkedHashMap<>(Map.of("format", "pt"));
+        config.baseQuantization().ifPresent(type -> metadata.put(BASE_QUANTIZATION, type.name()));
+        SafetensorsWriter.write(folder.resolve(WEIGHTS), metadata, entries);
         config.write(folder.resolve(PeftConfig.FILE), modules.keySet());
         card.write(folder.resolve(ModelCard.FILE), config, modules.values());
     }
@@ -200,7 +220,7 @@ public final class PeftAdapter implements AutoCloseable {
     }
 
     /** Whether {@code saved} is {@code weight}, rounded to its own type if that is the coarser one. */
-    private static boolean isRounding(Weight saved, Weight weight) {
+    private static boolean isRounding(DenseWeight saved, Weight weight) {
         if (saved.rows() != weight.rows() || saved.cols() != weight.cols()) {
             return false;
         }
@@ -208,8 +228,8 @@ public final class PeftAdapter implements AutoCloseable {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment rounded = arena.allocate(Float.BYTES);
             for (long i = 0; i < saved.size(); i++) {
-                type.write(rounded, 0, weight.type().read(weight.data(), i));
-                if (type.read(rounded, 0) != type.read(saved.data(), i)) {
+                type.write(rounded, 0, weight.at(i));
+                if (type.read(rounded, 0) != saved.at(i)) {
                     return false;
                 }
             }

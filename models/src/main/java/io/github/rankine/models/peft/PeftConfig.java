@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.ModuleSelector;
+import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.models.files.AtomicFile;
 import io.github.rankine.models.json.Json;
 import java.io.IOException;
@@ -22,8 +23,14 @@ import java.util.Optional;
  * @param lora                what the engine needs
  * @param baseModelNameOrPath the model that the adapter was trained over: a name on the Hub or a folder
  * @param fanInFanOut         whether the base stores its linear weights {@code [in, out]}, as GPT-2's Conv1D does
+ * @param baseQuantization    how the base's linear layers were quantised while the adapter was trained, if they were; PEFT has no field
+ *     for it, so that it stands in the metadata of the tensors' file
  */
-public record PeftConfig(LoraConfig lora, Optional<String> baseModelNameOrPath, boolean fanInFanOut) {
+public record PeftConfig(
+        LoraConfig lora,
+        Optional<String> baseModelNameOrPath,
+        boolean fanInFanOut,
+        Optional<QuantizedType> baseQuantization) {
     /** The file's name in an adapter's folder. */
     public static final String FILE = "adapter_config.json";
 
@@ -34,6 +41,10 @@ public record PeftConfig(LoraConfig lora, Optional<String> baseModelNameOrPath, 
      */
     public static PeftConfig read(Path file) {
         return new PeftConfigReader(Json.readObject(file)).read();
+    }
+
+    PeftConfig withBaseQuantization(Optional<QuantizedType> quantization) {
+        return new PeftConfig(lora, baseModelNameOrPath, fanInFanOut, quantization);
     }
 
     /**

@@ -61,7 +61,8 @@ final class PeftConfigReader {
         return new PeftConfig(
                 lora,
                 Optional.ofNullable(config.string("base_model_name_or_path", null)),
-                config.flag("fan_in_fan_out", false));
+                config.flag("fan_in_fan_out", false),
+                Optional.empty());
     }
 
     private LoraConfig lora() {

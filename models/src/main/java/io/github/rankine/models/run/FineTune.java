@@ -61,7 +61,7 @@ public final class FineTune implements AutoCloseable {
         this.model = model;
         this.trainee = trainee;
         this.data = data;
-        settings = Settings.of(checkpoint(), trainee, data, config, kernels);
+        settings = Settings.of(model, trainee, data, config, kernels);
         plan = trainee.plan(model, data, config);
         if (trainee instanceof Trainee.Adapter(LoraAdapter adapter)) {
             model.decoder().activate(adapter);

@@ -7,6 +7,7 @@ import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.train.Sample;
 import io.github.rankine.engine.train.TrainingConfig;
 import io.github.rankine.models.config.ModelConfig;
+import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.safetensors.Checkpoint;
 import io.github.rankine.models.safetensors.TensorInfo;
 import java.io.IOException;
@@ -33,13 +34,14 @@ final class Settings {
     private Settings() {}
 
     static Map<String, String> of(
-            Checkpoint base, Trainee trainee, TrainingData data, TrainingConfig config, Kernels kernels) {
+            CausalLanguageModel model, Trainee trainee, TrainingData data, TrainingConfig config, Kernels kernels) {
         Map<String, String> settings = new LinkedHashMap<>();
         putAll(settings, config);
         // It changes the memory that a run takes and no bit of its result.
         settings.remove("recompute");
         settings.putAll(trainee.settings());
-        settings.put("model", fingerprint(base));
+        settings.put("model", fingerprint(model.checkpoint().orElseThrow()));
+        settings.put("quantization", model.quantization().map(Enum::name).orElse("none"));
         settings.put("data", fingerprint(data.samples()));
         settings.put("eval-data", fingerprint(data.evalSamples()));
         settings.put("kernels", kernels.name());
@@ -97,7 +99,7 @@ final class Settings {
         MessageDigest digest = sha256();
         for (Parameter parameter : adapter.parameters()) {
             digest.update(parameter.toString().getBytes(StandardCharsets.UTF_8));
-            MemorySegment bytes = parameter.value().data();
+            MemorySegment bytes = parameter.value().asTensor().segment();
             for (long start = 0; start < bytes.byteSize(); start += 1 << 20) {
                 digest.update(bytes.asSlice(start, Math.min(1 << 20, bytes.byteSize() - start))
                         .asByteBuffer());

@@ -69,7 +69,8 @@ public sealed interface Trainee {
                     .anyMatch(LinearShape::transposed);
             Optional<String> base =
                     model.checkpoint().map(checkpoint -> checkpoint.folder().toString());
-            PeftAdapter.write(folder, new PeftConfig(adapter.config(), base, transposed), modules, card);
+            PeftAdapter.write(
+                    folder, new PeftConfig(adapter.config(), base, transposed, model.quantization()), modules, card);
         }
 
         @Override

@@ -2,8 +2,8 @@ package io.github.rankine.models.run;
 
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
-import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.engine.train.Trainer;
 import io.github.rankine.models.safetensors.SafetensorsFile;
 import io.github.rankine.models.safetensors.SafetensorsWriter;
@@ -100,7 +100,7 @@ final class TrainingState implements AutoCloseable {
     }
 
     private void restore(String name, Tensor tensor) {
-        Weight saved = file.weight(name);
+        DenseWeight saved = file.weight(name);
         if (saved.type() != DType.F32 || saved.rows() != tensor.rows() || saved.cols() != tensor.cols()) {
             throw unusable("tensor '" + name + "' is " + saved.type() + " [" + saved.rows() + ", " + saved.cols()
                     + "], the run has F32 [" + tensor.rows() + ", " + tensor.cols() + "]");

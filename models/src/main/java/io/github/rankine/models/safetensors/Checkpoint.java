@@ -1,9 +1,10 @@
 package io.github.rankine.models.safetensors;
 
 import io.github.rankine.engine.RankineException;
-import io.github.rankine.engine.tensor.Weight;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.models.json.Json;
 import io.github.rankine.models.json.JsonObject;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -155,15 +156,25 @@ public final class Checkpoint implements AutoCloseable {
      * @param cols columns that it must have
      * @throws RankineException when it is missing, of another shape, or of a type that the engine does not compute with
      */
-    public Weight weight(String name, long rows, long cols) {
+    public DenseWeight weight(String name, long rows, long cols) {
         SafetensorsFile file = file(name);
-        Weight weight = file.weight(name);
+        DenseWeight weight = file.weight(name);
         if (weight.rows() != rows || weight.cols() != cols) {
             List<Long> expected = rows == 1 ? List.of(cols) : List.of(rows, cols);
             throw new RankineException(file.path() + ": tensor '" + name + "': shape "
                     + file.info(name).shape() + ", expected " + expected + " by config.json; do they belong together?");
         }
         return weight;
+    }
+
+    /**
+     * The same in a mapping of its own, which goes with {@code arena} and takes what was read of it out of the process's memory.
+     *
+     * @throws RankineException when it is missing, of another shape, or of a type that the engine does not compute with
+     */
+    public DenseWeight mapped(String name, long rows, long cols, Arena arena) {
+        weight(name, rows, cols);
+        return file(name).mapped(name, arena);
     }
 
     private SafetensorsFile file(String name) {

@@ -2,7 +2,7 @@ package io.github.rankine.models.safetensors;
 
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.tensor.DType;
-import io.github.rankine.engine.tensor.Weight;
+import io.github.rankine.engine.tensor.DenseWeight;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -36,12 +36,14 @@ public final class SafetensorsFile implements AutoCloseable {
     private final Path path;
     private final Arena arena;
     private final SafetensorsHeader header;
+    private final long headerBytes;
     private final MemorySegment data;
 
-    private SafetensorsFile(Path path, Arena arena, SafetensorsHeader header, MemorySegment data) {
+    private SafetensorsFile(Path path, Arena arena, SafetensorsHeader header, long headerBytes, MemorySegment data) {
         this.path = path;
         this.arena = arena;
         this.header = header;
+        this.headerBytes = headerBytes;
         this.data = data;
     }
 
@@ -58,9 +60,10 @@ public final class SafetensorsFile implements AutoCloseable {
         try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
             MemorySegment file = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
             String json = headerText(file, path.toString());
-            MemorySegment data = file.asSlice(PREFIX + file.get(LENGTH, 0));
+            long headerBytes = file.get(LENGTH, 0);
+            MemorySegment data = file.asSlice(PREFIX + headerBytes);
             return new SafetensorsFile(
-                    path, arena, SafetensorsHeader.parse(json, data.byteSize(), path.toString()), data);
+                    path, arena, SafetensorsHeader.parse(json, data.byteSize(), path.toString()), headerBytes, data);
         } catch (IOException e) {
             arena.close();
             throw new RankineException(path + ": cannot be read (" + e.getMessage() + ")", e);
@@ -154,11 +157,30 @@ public final class SafetensorsFile implements AutoCloseable {
     }
 
     /**
+     * A tensor in a mapping of its own, which goes with {@code arena} and takes what was read of it out of the process's memory.
+     *
+     * @throws RankineException when the file cannot be read again
+     */
+    public DenseWeight mapped(String name, Arena arena) {
+        DenseWeight weight = weight(name);
+        long start = PREFIX + headerBytes + info(name).begin();
+        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+            return new DenseWeight(
+                    weight.type(),
+                    weight.rows(),
+                    weight.cols(),
+                    channel.map(FileChannel.MapMode.READ_ONLY, start, weight.bytes(), arena));
+        } catch (IOException e) {
+            throw new RankineException(path + ": cannot be read (" + e.getMessage() + ")", e);
+        }
+    }
+
+    /**
      * A tensor as a weight over the mapping, valid until this file is closed: a vector is one row, a scalar 1 × 1.
      *
      * @throws RankineException when it has more than two dimensions, or a type that the engine does not compute with
      */
-    public Weight weight(String name) {
+    public DenseWeight weight(String name) {
         TensorInfo info = info(name);
         if (info.shape().size() > 2) {
             throw new RankineException(
@@ -173,7 +195,7 @@ public final class SafetensorsFile implements AutoCloseable {
         int dimensions = info.shape().size();
         long rows = dimensions == 2 ? info.shape().getFirst() : 1;
         long cols = dimensions == 0 ? 1 : info.shape().getLast();
-        return new Weight(type, rows, cols, bytes(name));
+        return new DenseWeight(type, rows, cols, bytes(name));
     }
 
     @Override

@@ -3,6 +3,7 @@ package io.github.rankine.models.safetensors;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.files.AtomicFile;
@@ -43,8 +44,8 @@ public final class SafetensorsWriter {
 
         /** The elements of {@code weight} as {@code type}: as they are when that is its own, otherwise rounded once. */
         static Content of(Weight weight, DType type) {
-            if (weight.type() == type) {
-                return of(weight.data().asSlice(0, weight.bytes()));
+            if (weight instanceof DenseWeight dense && dense.type() == type) {
+                return of(dense.data().asSlice(0, dense.bytes()));
             }
             return out -> {
                 MemorySegment chunk = MemorySegment.ofArray(new byte[1 << 18]);
@@ -52,7 +53,7 @@ public final class SafetensorsWriter {
                 for (long start = 0; start < weight.size(); start += most) {
                     long count = Math.min(most, weight.size() - start);
                     for (long i = 0; i < count; i++) {
-                        type.write(chunk, i, weight.type().read(weight.data(), start + i));
+                        type.write(chunk, i, weight.at(start + i));
                     }
                     AtomicFile.writeFully(out, chunk.asSlice(0, count * type.bytes()));
                 }

@@ -39,7 +39,7 @@ class GoldenTest {
     private static final int STEPS = 10;
 
     static Stream<Arguments> cases() {
-        return Fixtures.CASES.stream()
+        return Stream.concat(Fixtures.CASES.stream(), Fixtures.QUANTIZED.stream())
                 .flatMap(name -> Stream.of("vector", "reference").map(kernels -> Arguments.of(name, kernels)));
     }
 

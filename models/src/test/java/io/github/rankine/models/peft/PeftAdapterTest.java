@@ -8,6 +8,7 @@ import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.lora.ModuleSelector;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.Fixtures;
@@ -90,7 +91,10 @@ class PeftAdapterTest {
             Weight a = Tensor.copyOf(arena, 1, 2, 0.5f, -3).asWeight();
             Weight b = Tensor.copyOf(arena, 2, 1, 4, 0.25f).asWeight();
             PeftConfig config = new PeftConfig(
-                    LoraConfig.of(1, 2, new ModuleSelector.Suffixes(List.of("q"))), Optional.empty(), false);
+                    LoraConfig.of(1, 2, new ModuleSelector.Suffixes(List.of("q"))),
+                    Optional.empty(),
+                    false,
+                    Optional.empty());
             PeftAdapter.write(folder, config, Map.of("m.q", new LoraWeights(a, b)), CARD);
             SafetensorsWriter.write(
                     folder.resolve(PeftAdapter.WEIGHTS),
@@ -100,14 +104,14 @@ class PeftAdapterTest {
                             Entry.of("base_model.model.m.q.lora_B.weight", b, DType.F16)));
             try (PeftAdapter half = PeftAdapter.open(folder)) {
                 LoraWeights weights = half.modules().get("m.q");
-                assertThat(weights.a().type()).isEqualTo(DType.BF16);
+                assertThat(weights.a().storage()).isEqualTo("BF16");
                 assertThat(weights.b().get(1, 0)).isEqualTo(0.25f);
                 // Over the very file that is mapped.
                 PeftAdapter.write(folder, config, half.modules(), CARD);
             }
             try (SafetensorsFile file = SafetensorsFile.open(folder.resolve(PeftAdapter.WEIGHTS))) {
                 assertThat(file.metadata()).containsExactly(Map.entry("format", "pt"));
-                Weight written = file.weight("base_model.model.m.q.lora_A.weight");
+                DenseWeight written = file.weight("base_model.model.m.q.lora_A.weight");
                 assertThat(written.type()).isEqualTo(DType.F32);
                 assertThat(written.get(0, 1)).isEqualTo(-3);
             }
@@ -120,7 +124,10 @@ class PeftAdapterTest {
             Weight a = Tensor.allocate(arena, 1, baseLayer.cols()).asWeight();
             Weight b = Tensor.allocate(arena, baseLayer.rows(), 1).asWeight();
             PeftConfig config = new PeftConfig(
-                    LoraConfig.of(1, 2, new ModuleSelector.Suffixes(List.of("lm_head"))), Optional.empty(), false);
+                    LoraConfig.of(1, 2, new ModuleSelector.Suffixes(List.of("lm_head"))),
+                    Optional.empty(),
+                    false,
+                    Optional.empty());
             PeftAdapter.write(folder, config, Map.of("lm_head", new LoraWeights(a, b)), CARD);
             SafetensorsWriter.write(
                     folder.resolve(PeftAdapter.WEIGHTS),
@@ -212,7 +219,8 @@ class PeftAdapterTest {
     void writesACardThatTheHubReads() throws IOException {
         try (PeftAdapter adapter =
                 PeftAdapter.open(Fixtures.folder("qwen2-bias").resolve("adapter"))) {
-            PeftConfig named = new PeftConfig(adapter.config().lora(), Optional.of("some/it's\nbase"), false);
+            PeftConfig named =
+                    new PeftConfig(adapter.config().lora(), Optional.of("some/it's\nbase"), false, Optional.empty());
             PeftAdapter.write(folder, named, adapter.modules(), CARD);
         }
         assertThat(Files.readString(folder.resolve(ModelCard.FILE)))

@@ -92,7 +92,7 @@ class PeftConfigTest {
                 ranks,
                 Map.of("b", 1e-5),
                 true);
-        PeftConfig config = new PeftConfig(lora, Optional.of("a \"base\""), true);
+        PeftConfig config = new PeftConfig(lora, Optional.of("a \"base\""), true, Optional.empty());
         config.write(folder.resolve(PeftConfig.FILE), List.of());
         assertThat(PeftConfig.read(folder.resolve(PeftConfig.FILE))).isEqualTo(config);
         assertThat(config.lora().rankPattern().keySet()).containsExactly("z.*", "a");
@@ -100,8 +100,8 @@ class PeftConfigTest {
 
     @Test
     void namesTheModulesThatAllLinearCameTo() throws IOException {
-        PeftConfig config =
-                new PeftConfig(LoraConfig.of(8, 16, new ModuleSelector.AllLinear()), Optional.empty(), false);
+        PeftConfig config = new PeftConfig(
+                LoraConfig.of(8, 16, new ModuleSelector.AllLinear()), Optional.empty(), false, Optional.empty());
         config.write(
                 folder.resolve(PeftConfig.FILE),
                 List.of(

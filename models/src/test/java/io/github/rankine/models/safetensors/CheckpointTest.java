@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
-import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.Fixtures;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -48,7 +48,7 @@ class CheckpointTest {
         try (Checkpoint checkpoint = Checkpoint.open(Fixtures.folder(name).resolve("model"))) {
             String embedding = name.equals("gpt2") ? "transformer.wte.weight" : "model.embed_tokens.weight";
             assertThat(checkpoint.has(embedding)).isTrue();
-            Weight weight = checkpoint.weight(embedding, 320, 64);
+            DenseWeight weight = checkpoint.weight(embedding, 320, 64);
             assertThat(weight.type()).isEqualTo(DType.F32);
             assertThat(weight.data().isReadOnly()).isTrue();
             assertThat(checkpoint.bytes())

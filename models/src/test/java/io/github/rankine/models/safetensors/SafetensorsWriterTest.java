@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
-import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.Fixtures;
 import io.github.rankine.models.safetensors.SafetensorsWriter.Content;
 import io.github.rankine.models.safetensors.SafetensorsWriter.Entry;
@@ -82,7 +82,7 @@ class SafetensorsWriterTest {
                 assertThat(read.tensors()).extracting(TensorInfo::name).containsExactly("f32", "bf16", "f16");
                 MemorySegment one = arena.allocate(2);
                 for (DType type : DType.values()) {
-                    Weight weight = read.weight(type.name().toLowerCase(Locale.ROOT));
+                    DenseWeight weight = read.weight(type.name().toLowerCase(Locale.ROOT));
                     assertThat(weight.type()).isEqualTo(type);
                     for (int i = 0; i < rows * cols; i++) {
                         float value = tensor.get(i / cols, i % cols);

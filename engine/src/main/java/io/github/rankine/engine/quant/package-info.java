@@ -1,0 +1,2 @@
+/** Storing frozen weights in four or eight bits. */
+package io.github.rankine.engine.quant;

@@ -1,0 +1,2 @@
+/** Checkpoints whose linear layers are stored in few bits. */
+package io.github.rankine.models.quantized;
