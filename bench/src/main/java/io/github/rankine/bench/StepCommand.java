@@ -121,8 +121,8 @@ final class StepCommand implements Runnable {
 
     private List<Parameter> adapter(Decoder decoder, Arena arena) {
         LoraConfig lora = LoraConfig.of(rank, 2.0 * rank, selector());
-        LoraAdapter.requireTargets(lora, decoder.linearShapes());
-        LoraAdapter adapter = LoraAdapter.initialize(lora, decoder.linearShapes(), 0, arena);
+        LoraAdapter.requireTargets(lora, decoder.shape());
+        LoraAdapter adapter = LoraAdapter.initialize(lora, decoder.shape(), 0, arena);
         decoder.activate(adapter);
         return adapter.parameters();
     }

@@ -119,7 +119,7 @@ final class DemoLesson {
                 .seed(SEED)
                 .build();
         MemoryPlan plan = FineTune.plan(model, lora, data, config);
-        LoraAdapter adapter = LoraAdapter.initialize(lora, model.decoder().linearShapes(), config.seed(), arena);
+        LoraAdapter adapter = LoraAdapter.initialize(lora, model.decoder().shape(), config.seed(), arena);
         RunFolder run = new RunFolder(adapterFolder());
         long start = System.nanoTime();
         try (FineTune fineTune = FineTune.start(model, kernels, new Trainee.Adapter(adapter), data, config, run)) {

@@ -133,7 +133,7 @@ final class DemoLowRank {
         report.chapter("An adapter that is trained at rank " + TRAINED_RANK);
         LoraConfig lora = LoraConfig.of(TRAINED_RANK, TRAINED_ALPHA, new ModuleSelector.AllLinear());
         try (Arena arena = Arena.ofShared()) {
-            LoraAdapter adapter = LoraAdapter.initialize(lora, model.decoder().linearShapes(), 0, arena);
+            LoraAdapter adapter = LoraAdapter.initialize(lora, model.decoder().shape(), 0, arena);
             train(
                     model,
                     new Trainee.Adapter(adapter),
@@ -187,7 +187,7 @@ final class DemoLowRank {
             DemoExam.Answers answers;
             try (Arena arena = Arena.ofShared()) {
                 model.decoder()
-                        .activate(extraction.adapter(ranks, model.decoder().linearShapes(), arena));
+                        .activate(extraction.adapter(ranks, model.decoder().shape(), arena));
                 answers = exam.take(lesson.heldOut());
                 model.decoder().activate();
             }

@@ -60,8 +60,8 @@ final class EvaluateCommand implements Runnable {
         if (batchSize < 1) {
             throw Usage.wrong(spec, "--batch-size " + batchSize + ": must be at least 1");
         }
-        try (LoadedModel loaded = model.load(terminal);
-                Kernels kernels = this.kernels.open()) {
+        try (Kernels kernels = this.kernels.open();
+                LoadedModel loaded = model.load(kernels, terminal)) {
             Dataset dataset = data.read(file, model.folder(), loaded.config());
             terminal.err().println(file + ": " + dataset.report().summary());
             report(Evaluation.of(loaded.decoder(), kernels, dataset.samples(), batchSize));

@@ -2,6 +2,7 @@ package io.github.rankine.cli;
 
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.lora.AdapterWeights;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.models.family.CausalLanguageModel;
@@ -194,7 +195,7 @@ final class ExtractCommand implements Runnable {
             PeftAdapter.write(
                     output,
                     new PeftConfig(config, Optional.of(model.toString()), transposed, base.quantization()),
-                    extraction.weights(ranks, arena),
+                    AdapterWeights.of(extraction.weights(ranks, arena)),
                     ModelCard.extracted(parameters, tuned.toString(), extraction.energy(ranks)));
         }
     }

@@ -1,6 +1,7 @@
 package io.github.rankine.cli;
 
-import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.lora.AdapterWeights;
+import io.github.rankine.engine.lora.BaseShape;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.LoraWeights;
@@ -99,7 +100,7 @@ final class Extraction {
     }
 
     /** The adapter with these ranks, to be activated. */
-    LoraAdapter adapter(Map<String, Integer> ranks, List<LinearShape> linears, Arena arena) {
-        return LoraAdapter.of(config(ranks), linears, weights(ranks, arena), arena);
+    LoraAdapter adapter(Map<String, Integer> ranks, BaseShape base, Arena arena) {
+        return LoraAdapter.of(config(ranks), base, AdapterWeights.of(weights(ranks, arena)), arena);
     }
 }

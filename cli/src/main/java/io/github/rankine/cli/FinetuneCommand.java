@@ -3,9 +3,10 @@ package io.github.rankine.cli;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Kernels;
-import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.lora.BaseShape;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
+import io.github.rankine.engine.lora.PrincipalComponents;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.DType;
@@ -154,20 +155,21 @@ final class FinetuneCommand implements Callable<Integer> {
         try (CausalLanguageModel base = CausalLanguageModel.open(model, quantize.type());
                 Arena arena = Arena.ofShared();
                 Kernels kernels = kernelOptions.open()) {
-            List<LinearShape> linears = base.decoder().linearShapes();
+            BaseShape shape = base.decoder().shape();
             if (this.lora.initAdapter().isEmpty()) {
-                LoraAdapter.requireTargets(fresh, linears);
+                LoraAdapter.requireTargets(fresh, shape);
             }
             TrainingData samples = read(base.config());
             LoraConfig lora = this.lora
                     .initAdapter()
-                    .map(initial -> storedConfig(initial, linears))
+                    .map(initial -> storedConfig(initial, shape))
                     .orElse(fresh);
             TrainingConfig config = memory.decide(wanted, candidate -> FineTune.plan(base, lora, samples, candidate));
             describe(base, lora);
             requireMemory(FineTune.plan(base, lora, samples, config), config);
-            LoraAdapter adapter = adapter(lora, base.decoder(), config.seed(), arena);
-            return train(base, kernels, new Trainee.Adapter(adapter), samples, config, folder);
+            boolean convert = this.lora.convert(lora);
+            LoraAdapter adapter = adapter(lora, base.decoder(), config.seed(), kernels, arena);
+            return train(base, kernels, new Trainee.Adapter(adapter, convert), samples, config, folder);
         }
     }
 
@@ -218,35 +220,39 @@ final class FinetuneCommand implements Callable<Integer> {
         return dataset.samples();
     }
 
-    private LoraConfig storedConfig(Path folder, List<LinearShape> linears) {
+    private LoraConfig storedConfig(Path folder, BaseShape base) {
         try (PeftAdapter stored = PeftAdapter.open(folder)) {
-            return lora.config(stored.config().lora(), linears);
+            return lora.config(stored.config().lora(), base);
         }
     }
 
-    private LoraAdapter adapter(LoraConfig config, Decoder base, long seed, Arena arena) {
+    private LoraAdapter adapter(LoraConfig config, Decoder base, long seed, Kernels kernels, Arena arena) {
+        PrincipalComponents components = new SvdComponents(kernels);
         if (lora.initAdapter().isEmpty()) {
-            return LoraAdapter.initialize(config, base.linearShapes(), seed, arena);
+            return LoraAdapter.initialize(config, base.shape(), seed, arena, components);
         }
         Path folder = lora.initAdapter().get();
         try (PeftAdapter stored = PeftAdapter.open(folder)) {
             stored.requireBase(base);
-            return LoraAdapter.of(config, base.linearShapes(), stored.modules(), arena);
+            return LoraAdapter.of(config, base.shape(), stored.weights(), arena, components);
         } catch (RankineException e) {
             throw new RankineException("--init-adapter " + folder + ": " + e.getMessage(), e);
         }
     }
 
     private void describe(CausalLanguageModel base, LoraConfig lora) {
-        List<LinearShape> linears = base.decoder().linearShapes();
-        LoraAdapter planned = LoraAdapter.planned(lora, linears);
+        BaseShape shape = base.decoder().shape();
+        LoraAdapter planned = LoraAdapter.planned(lora, shape);
         long trainable = elements(planned.parameters());
         long total = trainable + elements(base.decoder().parameters());
         terminal.err()
                 .println("adapter: " + Figures.count(trainable) + " of " + Figures.count(total) + " parameters ("
                         + Figures.share(trainable, total) + ") in "
-                        + planned.modules().size() + " modules");
-        List<String> oversized = LoraAdapter.oversized(lora, linears);
+                        + (planned.modules().size() + planned.embeddings().size()) + " modules"
+                        + (planned.replaced().isEmpty()
+                                ? ""
+                                : " and " + planned.replaced().size() + " weights of the base"));
+        List<String> oversized = LoraAdapter.oversized(lora, shape);
         if (!oversized.isEmpty()) {
             terminal.note("the rank is larger than a side of " + oversized.getFirst()
                     + (oversized.size() == 1 ? "" : " and " + (oversized.size() - 1) + " more modules")

@@ -99,8 +99,8 @@ final class GenerateCommand implements Runnable {
     @Override
     public void run() {
         checkOptions();
-        try (LoadedModel loaded = model.load(terminal);
-                Kernels kernels = this.kernels.open();
+        try (Kernels kernels = this.kernels.open();
+                LoadedModel loaded = model.load(kernels, terminal);
                 Tokenizer tokenizer =
                         Tokenizer.open(model.folder(), loaded.config().eosTokenIds())) {
             int[] ids = promptIds(tokenizer);

@@ -1,6 +1,7 @@
 package io.github.rankine.cli;
 
 import io.github.rankine.engine.lora.LoraAdapter;
+import io.github.rankine.engine.lora.PrincipalComponents;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.models.config.ModelConfig;
@@ -21,14 +22,19 @@ final class LoadedModel implements AutoCloseable {
         this.arena = arena;
     }
 
-    static LoadedModel open(Path folder, Optional<QuantizedType> quantization, List<Path> adapters, Terminal terminal) {
+    static LoadedModel open(
+            Path folder,
+            Optional<QuantizedType> quantization,
+            List<Path> adapters,
+            PrincipalComponents components,
+            Terminal terminal) {
         CausalLanguageModel model = CausalLanguageModel.open(folder, quantization);
         Arena arena = Arena.ofShared();
         LoadedModel loaded = new LoadedModel(model, arena);
         try {
             model.decoder()
                     .activate(adapters.stream()
-                            .map(adapter -> loaded.read(adapter, terminal))
+                            .map(adapter -> loaded.read(adapter, components, terminal))
                             .toArray(LoraAdapter[]::new));
             return loaded;
         } catch (RuntimeException | Error e) {
@@ -37,7 +43,7 @@ final class LoadedModel implements AutoCloseable {
         }
     }
 
-    private LoraAdapter read(Path folder, Terminal terminal) {
+    private LoraAdapter read(Path folder, PrincipalComponents components, Terminal terminal) {
         try (PeftAdapter stored = PeftAdapter.open(folder)) {
             stored.config()
                     .baseQuantization()
@@ -45,7 +51,7 @@ final class LoadedModel implements AutoCloseable {
                     .map(QuantizeOption::name)
                     .ifPresent(type -> terminal.note(folder + ": trained over its base in " + type
                             + ", which is not the model here; --quantize " + type + " gives it"));
-            return stored.load(model.decoder(), arena);
+            return stored.load(model.decoder(), arena, components);
         }
     }
 

@@ -51,8 +51,8 @@ final class LogitsCommand implements Runnable {
     @Override
     public void run() {
         int[] ids = tokens.stream().mapToInt(Integer::intValue).toArray();
-        try (LoadedModel loaded = model.load(terminal);
-                Kernels kernels = this.kernels.open();
+        try (Kernels kernels = this.kernels.open();
+                LoadedModel loaded = model.load(kernels, terminal);
                 Arena arena = Arena.ofShared()) {
             Tensor logits = Tensor.allocate(arena, ids.length, loaded.decoder().vocabularySize());
             Logits.of(loaded.decoder(), kernels, ids, logits);

@@ -1,6 +1,8 @@
 package io.github.rankine.cli;
 
 import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.lora.BaseShape;
+import io.github.rankine.engine.lora.Initialization;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
@@ -50,6 +52,40 @@ final class LoraOptions {
     private Boolean rslora;
 
     @Option(
+            names = "--dora",
+            description = "Learn the lengths of the weights' rows apart from their directions (DoRA).",
+            negatable = true)
+    private Boolean dora;
+
+    @Option(
+            names = "--init-lora-weights",
+            paramLabel = "NAME",
+            description =
+                    "What the matrices begin with: true (default; A random, B zero), pissa (the weights' principal"
+                        + " parts, by an exact decomposition) or pissa_niter_N (by a fast one of N power iterations).")
+    private String initialization;
+
+    @Option(
+            names = "--convert-to-lora",
+            description =
+                    "Store a PiSSA adapter as plain LoRA of twice the rank, which needs no decomposition where it is"
+                            + " used.")
+    private boolean convert;
+
+    @Option(
+            names = "--modules-to-save",
+            paramLabel = "NAMES",
+            split = ",",
+            description = "Modules that are trained themselves and stored whole with the adapter, as in lm_head,norm.")
+    private List<String> modulesToSave;
+
+    @Option(
+            names = "--bias",
+            paramLabel = "none|lora_only|all",
+            description = "Biases of the base that are trained too and stored with the adapter (default: none).")
+    private LoraConfig.Bias bias;
+
+    @Option(
             names = "--rank-pattern",
             paramLabel = "FILE",
             description = "Ranks of single modules, as 'rankine svd --rank-pattern' writes them: JSON with PEFT's"
@@ -80,14 +116,39 @@ final class LoraOptions {
                         List.of(),
                         rankPattern == null ? Map.of() : RankPattern.read(rankPattern),
                         Map.of(),
-                        rslora != null && rslora));
+                        rslora != null && rslora,
+                        dora != null && dora,
+                        initialization == null ? Initialization.DEFAULT : Initialization.named(initialization),
+                        modulesToSave == null ? List.of() : modulesToSave,
+                        bias == null ? LoraConfig.Bias.NONE : bias));
+    }
+
+    /** Whether the adapter is to be stored as plain LoRA. @throws ParameterException when it is that anyway */
+    boolean convert(LoraConfig config) {
+        if (convert && !config.initialization().isPissa()) {
+            throw Usage.wrong(command, "--convert-to-lora is for --init-lora-weights pissa: leave one out");
+        }
+        return convert;
     }
 
     /** The configuration of the adapter to go on with, which options must not contradict; dropout may change. */
-    LoraConfig config(LoraConfig stored, List<LinearShape> linears) {
+    LoraConfig config(LoraConfig stored, BaseShape base) {
         refuse("--rank", rank, rank == null || rank == stored.rank(), stored.rank());
         refuse("--alpha", alpha, alpha == null || alpha == stored.alpha(), stored.alpha());
         refuse("--rslora", rslora, rslora == null || rslora == stored.rslora(), stored.rslora());
+        refuse("--dora", dora, dora == null || dora == stored.dora(), stored.dora());
+        refuse(
+                "--init-lora-weights",
+                initialization,
+                initialization == null
+                        || initialization.equals(stored.initialization().name()),
+                stored.initialization().name());
+        refuse(
+                "--modules-to-save",
+                modulesToSave,
+                modulesToSave == null || modulesToSave.equals(stored.modulesToSave()),
+                stored.modulesToSave());
+        refuse("--bias", bias, bias == null || bias == stored.bias(), stored.bias());
         refuse(
                 "--rank-pattern",
                 rankPattern,
@@ -96,7 +157,7 @@ final class LoraOptions {
         refuse(
                 "--target-modules",
                 targetModules,
-                targetModules == null || selectsTheSame(config(), stored, linears),
+                targetModules == null || selectsTheSame(config(), stored, base.linears()),
                 stored.targetModules());
         return dropout == null ? stored : Usage.of(command, () -> stored.withDropout(dropout));
     }
@@ -108,6 +169,11 @@ final class LoraOptions {
         given.put("--alpha", alpha);
         given.put("--dropout", dropout);
         given.put("--rslora", rslora);
+        given.put("--dora", dora);
+        given.put("--init-lora-weights", initialization);
+        given.put("--convert-to-lora", convert ? true : null);
+        given.put("--modules-to-save", modulesToSave);
+        given.put("--bias", bias);
         given.put("--rank-pattern", rankPattern);
         given.put("--init-adapter", initAdapter);
         given.forEach((name, value) -> {
@@ -127,7 +193,7 @@ final class LoraOptions {
             return List.copyOf(decoder.parameters());
         }
         LoraConfig config = config();
-        LoraAdapter.requireTargets(config, decoder.linearShapes());
+        LoraAdapter.requireTargets(config, decoder.shape());
         List<Parameter> weights = decoder.parameters(linear -> config.targets(linear.name(), linear.head()));
         if (weights.isEmpty()) {
             throw new RankineException("--target-modules " + targetModules + ": matches nothing in this model");

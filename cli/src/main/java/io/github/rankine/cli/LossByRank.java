@@ -104,7 +104,7 @@ final class LossByRank {
 
     private Row extracted(Map<String, Integer> ranks, Samples samples) {
         try (Arena arena = Arena.ofShared()) {
-            base.activate(extraction.adapter(ranks, base.linearShapes(), arena));
+            base.activate(extraction.adapter(ranks, base.shape(), arena));
             int rank = ranks.values().stream().mapToInt(Integer::intValue).max().orElseThrow();
             Row row = row("rank " + rank, base, samples);
             return new Row(

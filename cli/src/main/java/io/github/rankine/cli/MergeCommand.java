@@ -100,7 +100,7 @@ final class MergeCommand implements Runnable {
                         CausalLanguageModel.open(model, quantize == null ? trained(stored) : quantize.type);
                 Kernels kernels = this.kernels.open();
                 Arena arena = Arena.ofShared()) {
-            LoraAdapter update = stored.load(base.decoder(), arena);
+            LoraAdapter update = stored.load(base.decoder(), arena, new SvdComponents(kernels));
             base.quantization()
                     .map(QuantizeOption::name)
                     .ifPresent(name ->

@@ -1,5 +1,6 @@
 package io.github.rankine.cli;
 
+import io.github.rankine.engine.kernels.Kernels;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -28,7 +29,7 @@ final class ModelOptions {
         return model;
     }
 
-    LoadedModel load(Terminal terminal) {
-        return LoadedModel.open(model, quantize.type(), adapters, terminal);
+    LoadedModel load(Kernels kernels, Terminal terminal) {
+        return LoadedModel.open(model, quantize.type(), adapters, new SvdComponents(kernels), terminal);
     }
 }

@@ -1,7 +1,7 @@
 package io.github.rankine.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
-import io.github.rankine.engine.lora.LinearShape;
+import io.github.rankine.engine.lora.BaseShape;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.nn.Decoder;
@@ -125,19 +125,19 @@ final class PlanCommand implements Runnable {
 
     /** The parameters of the adapter, which is active from here on. */
     private List<Parameter> adapter(Decoder decoder) {
-        List<LinearShape> linears = decoder.linearShapes();
-        LoraAdapter adapter = LoraAdapter.planned(loraConfig(linears), linears);
+        BaseShape base = decoder.shape();
+        LoraAdapter adapter = LoraAdapter.planned(loraConfig(base), base);
         decoder.activate(adapter);
         return adapter.parameters();
     }
 
-    private LoraConfig loraConfig(List<LinearShape> linears) {
+    private LoraConfig loraConfig(BaseShape base) {
         return lora.initAdapter()
                 .map(folder -> PeftConfig.read(folder.resolve(PeftConfig.FILE)).lora())
-                .map(stored -> lora.config(stored, linears))
+                .map(stored -> lora.config(stored, base))
                 .orElseGet(() -> {
                     LoraConfig fresh = lora.config();
-                    LoraAdapter.requireTargets(fresh, linears);
+                    LoraAdapter.requireTargets(fresh, base);
                     return fresh;
                 });
     }

@@ -145,6 +145,7 @@ final class SvdCommand implements Runnable {
     private List<ModuleUpdate> adapter() {
         try (PeftAdapter stored = PeftAdapter.open(adapters.getFirst());
                 Arena arena = Arena.ofShared()) {
+            stored.requirePlain("the spectrum of B·A");
             if (model == null) {
                 return ModuleWork.run(shapes(stored), kernels, terminal, (module, _) -> measured(stored, module));
             }

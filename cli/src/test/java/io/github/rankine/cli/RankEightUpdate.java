@@ -33,7 +33,7 @@ record RankEightUpdate(Path base, Path tuned) {
             try (CausalLanguageModel model = CausalLanguageModel.open(base)) {
                 LoraAdapter adapter = LoraAdapter.initialize(
                         LoraConfig.of(RANK, RANK, new ModuleSelector.AllLinear()),
-                        model.decoder().linearShapes(),
+                        model.decoder().shape(),
                         1,
                         arena);
                 Random random = new Random(2);

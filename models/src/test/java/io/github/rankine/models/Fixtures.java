@@ -10,8 +10,9 @@ import java.util.List;
 
 /** The checkpoints, adapters and numbers that PyTorch, Transformers and PEFT wrote for comparison. */
 public final class Fixtures {
-    /** The cases with a model, an adapter and golden numbers; {@code llama-dora} has the adapter alone. */
-    public static final List<String> CASES = List.of("llama-gqa", "llama-untied-llama3rope", "qwen2-bias", "gpt2");
+    /** The cases with a model, an adapter and golden numbers. */
+    public static final List<String> CASES =
+            List.of("llama-gqa", "llama-untied-llama3rope", "qwen2-bias", "gpt2", "llama-dora");
 
     /** The same over a base in bitsandbytes' NF4, quantised by an implementation in NumPy. */
     public static final List<String> QUANTIZED = List.of("llama-nf4", "gpt2-nf4");

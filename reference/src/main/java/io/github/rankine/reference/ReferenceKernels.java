@@ -247,6 +247,59 @@ final class ReferenceKernels implements Kernels {
     }
 
     @Override
+    public void squaredNorms(Weight weight, boolean columns, Tensor out) {
+        check(out, 1, columns ? weight.cols() : weight.rows());
+        double[] w = read(weight, weight.rows(), weight.cols());
+        write(RowLengths.squaredNorms(w, (int) weight.rows(), (int) weight.cols(), columns), out, false);
+    }
+
+    @Override
+    public void doraFactors(
+            Tensor squares,
+            Weight b,
+            Tensor aw,
+            Tensor ba,
+            float scaling,
+            Weight magnitude,
+            Tensor factors,
+            Tensor inverseNorms) {
+        long n = b.rows();
+        check(factors, 1, n);
+        double[] inverse = RowLengths.inverseNorms(
+                read(squares, 1, n),
+                read(b, n, b.cols()),
+                read(aw, b.cols(), n),
+                read(ba, n, b.cols()),
+                (int) b.cols(),
+                scaling);
+        write(inverse, inverseNorms, false);
+        double[] wanted = readVector(magnitude, n);
+        for (int j = 0; j < n; j++) {
+            wanted[j] *= inverse[j];
+        }
+        write(wanted, factors, false);
+    }
+
+    @Override
+    public void rescale(Tensor x, Tensor factors, Weight bias, Tensor y) {
+        write(RowLengths.rescale(readLike(x, y), read(factors, 1, x.cols()), bias(bias, x.cols())), y, false);
+    }
+
+    @Override
+    public void rescaleBackward(Tensor x, Tensor inverseNorms, Weight bias, Tensor dy, Tensor dMagnitude) {
+        check(dMagnitude, 1, x.cols());
+        double[] inverse = read(inverseNorms, 1, x.cols());
+        write(
+                RowLengths.rescaleBackward(readLike(x, dy), inverse, bias(bias, x.cols()), readAll(dy)),
+                dMagnitude,
+                true);
+    }
+
+    private static double[] bias(Weight bias, long cols) {
+        return bias == null ? new double[(int) cols] : readVector(bias, cols);
+    }
+
+    @Override
     public double sumOfSquares(Tensor x) {
         return Elementwise.sumOfSquares(readAll(x));
     }

@@ -3,8 +3,10 @@ package io.github.rankine.reference;
 import static io.github.rankine.reference.FiniteDifferences.check;
 import static io.github.rankine.reference.FiniteDifferences.normal;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.util.Arrays;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -82,6 +84,53 @@ class GradientsTest {
         check(x, () -> Norms.layerNorm(x, weight, bias, n, eps).y(), dy, gradients.dx());
         check(weight, () -> Norms.layerNorm(x, weight, bias, n, eps).y(), dy, gradients.dWeight());
         check(bias, () -> Norms.layerNorm(x, weight, bias, n, eps).y(), dy, gradients.dBias());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, 3", "5, 7"})
+    void rescale(int n, int d) {
+        double[] x = normal(1, n * d);
+        double[] magnitude = normal(2, d);
+        double[] inverseNorms = normal(3, d);
+        double[] bias = normal(4, d);
+        double[] dy = normal(5, n * d);
+        Supplier<double[]> forward = () -> RowLengths.rescale(x, product(magnitude, inverseNorms), bias);
+        check(x, forward, dy, RowLengths.rescale(dy, product(magnitude, inverseNorms), new double[d]));
+        check(magnitude, forward, dy, RowLengths.rescaleBackward(x, inverseNorms, bias, dy));
+        double[] dBias = Elementwise.biasBackward(dy, n, d);
+        double[] throughX =
+                Elementwise.biasBackward(RowLengths.rescale(dy, product(magnitude, inverseNorms), new double[d]), n, d);
+        for (int i = 0; i < d; i++) {
+            dBias[i] -= throughX[i];
+        }
+        check(bias, forward, dy, dBias);
+    }
+
+    private static double[] product(double[] x, double[] y) {
+        return IntStream.range(0, x.length).mapToDouble(i -> x[i] * y[i]).toArray();
+    }
+
+    /** The lengths that products give are those of the rows of a matrix that is formed. */
+    @ParameterizedTest
+    @CsvSource({"4, 9, 1", "7, 30, 3"})
+    void rowNorms(int n, int d, int rank) {
+        double s = 0.7;
+        double[] w = normal(1, n * d);
+        double[] a = normal(2, rank * d);
+        double[] b = normal(3, n * rank);
+        double[] aa = Products.matmulNT(a, a, rank, rank, d, 1);
+        double[] inverse = RowLengths.inverseNorms(
+                RowLengths.squaredNorms(w, n, d, false),
+                b,
+                Products.matmulNT(a, w, rank, n, d, 1),
+                Products.matmulNN(b, aa, n, rank, rank, 1),
+                rank,
+                s);
+        double[] formed = Samples.plus(w, Products.matmulNN(b, a, n, d, rank, s));
+        double[] squares = RowLengths.squaredNorms(formed, n, d, false);
+        for (int j = 0; j < n; j++) {
+            assertThat(1 / inverse[j]).isCloseTo(Math.sqrt(squares[j]), within(1e-12));
+        }
     }
 
     @ParameterizedTest

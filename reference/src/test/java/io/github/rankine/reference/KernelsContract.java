@@ -26,6 +26,7 @@ public abstract class KernelsContract
                 AttentionContract,
                 RowsContract,
                 CrossEntropyContract,
+                RowLengthsContract,
                 OptimiserContract {
     private static final int SLAB_BYTES = 96 << 20;
 

@@ -21,6 +21,12 @@ public final class Dropout {
         return (mix(state(seed, index)) >>> 40) * 0x1p-24f;
     }
 
+    /** A standard normal number (Box and Muller 1958). */
+    public static double normal(long seed, long index) {
+        double radius = Math.sqrt(-2 * Math.log(1 - uniform(seed, 2 * index)));
+        return radius * Math.cos(2 * Math.PI * uniform(seed, 2 * index + 1));
+    }
+
     /** What is hashed for element {@code index}; it grows by {@link #GOLDEN_GAMMA} from one element to the next. */
     static long state(long seed, long index) {
         return seed + GOLDEN_GAMMA * (index + 1);

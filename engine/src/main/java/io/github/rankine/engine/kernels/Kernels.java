@@ -161,6 +161,43 @@ public interface Kernels extends AutoCloseable {
      */
     void crossEntropy(Tensor logits, int[] targets, Tensor losses, boolean gradient, float gradientScale);
 
+    // ---- weights' rows and their lengths -------------------------------------------------------------------------
+
+    /** {@code out[1, n]}: the squared lengths of a weight's rows, or of its columns. */
+    void squaredNorms(Weight weight, boolean columns, Tensor out);
+
+    /**
+     * Lengths of the rows of {@code W + s · B · A} and what DoRA makes of them (Liu et al. 2024). For each row j:
+     * {@code norm² = squares[j] + Σ_i b[j, i] · (2s · aw[i, j] + s² · ba[j, i])}.
+     *
+     * @param squares      {@code [1, n]}: squared lengths of W's rows
+     * @param b            {@code [n, r]}
+     * @param aw           {@code [r, n]}: A · Wᵀ
+     * @param ba           {@code [n, r]}: B · A · Aᵀ
+     * @param scaling      s
+     * @param magnitude    {@code [1, n]}: the lengths that are wanted
+     * @param factors      written, {@code [1, n]}: magnitude / norm
+     * @param inverseNorms written, {@code [1, n]}: 1 / norm
+     */
+    void doraFactors(
+            Tensor squares,
+            Weight b,
+            Tensor aw,
+            Tensor ba,
+            float scaling,
+            Weight magnitude,
+            Tensor factors,
+            Tensor inverseNorms);
+
+    /**
+     * {@code y = (x − bias) · factors + bias} by column, all {@code [n, d]}; {@code bias [1, d]} may be null for none; {@code x} and
+     * {@code y} may be the same tensor. The gradient of {@code x} is the same call on {@code dy}, without a bias.
+     */
+    void rescale(Tensor x, Tensor factors, Weight bias, Tensor y);
+
+    /** {@code dMagnitude[1, d] += Σ_rows dy · (x − bias) · inverseNorms}. */
+    void rescaleBackward(Tensor x, Tensor inverseNorms, Weight bias, Tensor dy, Tensor dMagnitude);
+
     // ---- optimiser -----------------------------------------------------------------------------------------------
 
     /** {@code Σ x²} in double precision and a fixed order. */

@@ -19,6 +19,7 @@ final class VectorKernels implements Kernels {
     private final Attention attention;
     private final RowSelection rowSelection;
     private final CrossEntropy crossEntropy;
+    private final RowLengths rowLengths;
     private final Optimiser optimiser;
 
     VectorKernels(int threads) {
@@ -34,6 +35,7 @@ final class VectorKernels implements Kernels {
         attention = new Attention(workers);
         rowSelection = new RowSelection(workers);
         crossEntropy = new CrossEntropy(workers);
+        rowLengths = new RowLengths(workers, sums);
         optimiser = new Optimiser(workers);
     }
 
@@ -339,6 +341,77 @@ final class VectorKernels implements Kernels {
                 losses);
         Shapes.checkIndices(targets, logits.cols(), "crossEntropy", "target");
         crossEntropy.run(logits, targets, losses, gradient, gradientScale);
+    }
+
+    @Override
+    public void squaredNorms(Weight weight, boolean columns, Tensor out) {
+        Shapes.check(
+                Shapes.is(out, 1, columns ? weight.cols() : weight.rows()),
+                "squaredNorms",
+                "[1, rows or columns]",
+                weight,
+                columns,
+                out);
+        rowLengths.squaredNorms(weight, columns, out);
+    }
+
+    @Override
+    public void doraFactors(
+            Tensor squares,
+            Weight b,
+            Tensor aw,
+            Tensor ba,
+            float scaling,
+            Weight magnitude,
+            Tensor factors,
+            Tensor inverseNorms) {
+        Shapes.check(
+                Shapes.is(squares, 1, b.rows())
+                        && Shapes.is(aw, b.cols(), b.rows())
+                        && Shapes.is(ba, b.rows(), b.cols())
+                        && magnitude.size() == b.rows()
+                        && Shapes.same(squares, factors)
+                        && Shapes.same(squares, inverseNorms),
+                "doraFactors",
+                "[1, n], [n, r], [r, n], [n, r], [n], [1, n] twice",
+                squares,
+                b,
+                aw,
+                ba,
+                magnitude,
+                factors,
+                inverseNorms);
+        rowLengths.doraFactors(squares, b, aw, ba, scaling, magnitude, factors, inverseNorms);
+    }
+
+    @Override
+    public void rescale(Tensor x, Tensor factors, Weight bias, Tensor y) {
+        Shapes.check(
+                Shapes.same(x, y) && Shapes.is(factors, 1, x.cols()) && (bias == null || bias.size() == x.cols()),
+                "rescale",
+                "[n, d], [1, d], [d] or none, [n, d]",
+                x,
+                factors,
+                bias,
+                y);
+        rowLengths.rescale(x, factors, bias, y);
+    }
+
+    @Override
+    public void rescaleBackward(Tensor x, Tensor inverseNorms, Weight bias, Tensor dy, Tensor dMagnitude) {
+        Shapes.check(
+                Shapes.same(x, dy)
+                        && Shapes.is(inverseNorms, 1, x.cols())
+                        && Shapes.same(inverseNorms, dMagnitude)
+                        && (bias == null || bias.size() == x.cols()),
+                "rescaleBackward",
+                "[n, d], [1, d], [d] or none, [n, d], [1, d]",
+                x,
+                inverseNorms,
+                bias,
+                dy,
+                dMagnitude);
+        rowLengths.rescaleBackward(x, inverseNorms, bias, dy, dMagnitude);
     }
 
     @Override

@@ -1,157 +1,134 @@
 package io.github.rankine.engine.lora;
 
 import io.github.rankine.engine.RankineException;
-import io.github.rankine.engine.kernels.Dropout;
 import io.github.rankine.engine.tape.Parameter;
-import io.github.rankine.engine.tensor.DType;
-import io.github.rankine.engine.tensor.DenseWeight;
-import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SequencedMap;
-import java.util.function.BiFunction;
 import java.util.stream.Collectors;
 
-/** An adapter over one base: the updates of its target modules (Hu et al. 2021). */
+/** An adapter over one base: the updates of its target modules (Hu et al. 2021), and what it replaces of the base. */
 public final class LoraAdapter {
     private final LoraConfig config;
     private final SequencedMap<String, LoraModule> modules;
+    private final SequencedMap<String, LoraEmbedding> embeddings;
+    private final SequencedMap<String, Parameter> replaced;
 
-    private LoraAdapter(LoraConfig config, SequencedMap<String, LoraModule> modules) {
+    LoraAdapter(
+            LoraConfig config,
+            SequencedMap<String, LoraModule> modules,
+            SequencedMap<String, LoraEmbedding> embeddings,
+            SequencedMap<String, Parameter> replaced) {
         this.config = config;
-        this.modules = modules;
+        this.modules = Collections.unmodifiableSequencedMap(modules);
+        this.embeddings = Collections.unmodifiableSequencedMap(embeddings);
+        this.replaced = Collections.unmodifiableSequencedMap(replaced);
     }
 
     /**
-     * A fresh adapter, initialised as PEFT does: A from U(−1/√in, 1/√in), which is Kaiming's uniform with a = √5, and B zero,
-     * so that it changes nothing yet.
+     * A fresh adapter, initialised as PEFT does, so that it changes nothing yet: A from U(−1/√in, 1/√in), which is Kaiming's uniform with
+     * a = √5, and B zero; of an embedding A zero and B from a normal distribution; with DoRA the magnitudes that the weight's rows have.
      *
-     * @param linears every linear layer of the base
      * @throws RankineException when no layer is targeted, or the rank exceeds every matrix it would adapt
      */
-    public static LoraAdapter initialize(LoraConfig config, List<LinearShape> linears, long seed, Arena arena) {
-        List<LinearShape> targets = targets(config, linears);
-        return build(config, targets, (linear, rank) -> {
-            Tensor a = Tensor.allocate(arena, rank, linear.inputs());
-            float bound = (float) (1 / Math.sqrt(linear.inputs()));
-            long moduleSeed = Dropout.seedOf(seed, linears.indexOf(linear));
-            for (long i = 0; i < a.size(); i++) {
-                a.segment().setAtIndex(ValueLayout.JAVA_FLOAT, i, (2 * Dropout.uniform(moduleSeed, i) - 1) * bound);
-            }
-            return new LoraWeights(
-                    a.asWeight(), Tensor.allocate(arena, linear.outputs(), rank).asWeight());
-        });
+    public static LoraAdapter initialize(LoraConfig config, BaseShape base, long seed, Arena arena) {
+        return initialize(config, base, seed, arena, LoraBuilder.WITHOUT_COMPONENTS);
+    }
+
+    /**
+     * The same of an adapter that may be PiSSA, whose matrices begin as a part of the weight.
+     *
+     * @throws RankineException when no layer is targeted, or the rank exceeds every matrix it would adapt
+     */
+    public static LoraAdapter initialize(
+            LoraConfig config, BaseShape base, long seed, Arena arena, PrincipalComponents components) {
+        requireTarget(config, base);
+        return new LoraBuilder(config, base, arena, components).fresh(seed);
     }
 
     /** An adapter without memory, for planning. */
-    public static LoraAdapter planned(LoraConfig config, List<LinearShape> linears) {
-        return build(
-                config,
-                targets(config, linears),
-                (linear, rank) -> new LoraWeights(
-                        DenseWeight.shapeOnly(DType.F32, rank, linear.inputs()),
-                        DenseWeight.shapeOnly(DType.F32, linear.outputs(), rank)));
+    public static LoraAdapter planned(LoraConfig config, BaseShape base) {
+        requireTarget(config, base);
+        return new LoraBuilder(config, base, Arena.global(), LoraBuilder.WITHOUT_COMPONENTS).planned();
     }
 
     /**
-     * A stored adapter over this base. The factors are copied to float32.
+     * A stored adapter over this base. What is stored is copied to float32.
+     *
+     * @throws RankineException naming the first tensor that is missing, not wanted or of another shape
+     */
+    public static LoraAdapter of(LoraConfig config, BaseShape base, AdapterWeights stored, Arena arena) {
+        return of(config, base, stored, arena, LoraBuilder.WITHOUT_COMPONENTS);
+    }
+
+    /**
+     * The same of an adapter that may be PiSSA, which is over what is left of the weights without their principal parts.
      *
      * @throws RankineException naming the first tensor that is missing, not wanted or of another shape
      */
     public static LoraAdapter of(
-            LoraConfig config, List<LinearShape> linears, Map<String, LoraWeights> stored, Arena arena) {
-        Map<String, LinearShape> byName =
-                linears.stream().collect(Collectors.toMap(LinearShape::name, linear -> linear));
-        for (String module : stored.keySet()) {
-            if (!byName.containsKey(module)) {
-                throw new RankineException("the adapter has " + module
-                        + ".lora_A.weight, but this base has no such layer: it was made for another base model");
-            }
-        }
-        List<LinearShape> targets = linears.stream()
-                .filter(linear -> stored.containsKey(linear.name()))
-                .toList();
-        for (LinearShape linear : linears) {
-            if (config.targets(linear.name(), linear.head()) && !stored.containsKey(linear.name())) {
-                throw new RankineException("the adapter lacks " + linear.name()
-                        + ".lora_A.weight, which its target_modules name in this base: it was made for another base"
-                        + " model");
-            }
-        }
-        return build(config, targets, (linear, rank) -> {
-            LoraWeights factors = stored.get(linear.name());
-            check(linear.name() + ".lora_A.weight", factors.a(), rank, linear.inputs());
-            check(linear.name() + ".lora_B.weight", factors.b(), linear.outputs(), rank);
-            return new LoraWeights(
-                    factors.a().toTensor(arena).asWeight(),
-                    factors.b().toTensor(arena).asWeight());
-        });
+            LoraConfig config, BaseShape base, AdapterWeights stored, Arena arena, PrincipalComponents components) {
+        return new LoraBuilder(config, base, arena, components).of(stored);
     }
 
-    private static void check(String tensor, Weight found, long rows, long cols) {
-        if (found.rows() != rows || found.cols() != cols) {
-            throw new RankineException("the adapter's " + tensor + " is [" + found.rows() + ", " + found.cols()
-                    + "], this base needs [" + rows + ", " + cols + "]: it was made for another base model");
-        }
-    }
-
-    private static LoraAdapter build(
-            LoraConfig config, List<LinearShape> targets, BiFunction<LinearShape, Integer, LoraWeights> factors) {
-        SequencedMap<String, LoraModule> modules = new LinkedHashMap<>();
-        for (LinearShape linear : targets) {
-            LoraWeights made = factors.apply(linear, config.rank(linear.name()));
-            modules.put(
-                    linear.name(),
-                    new LoraModule(
-                            new Parameter(linear.name() + ".lora_A.weight", made.a()),
-                            new Parameter(linear.name() + ".lora_B.weight", made.b()),
-                            config.scaling(linear.name()),
-                            config.dropout()));
-        }
-        return new LoraAdapter(config, Collections.unmodifiableSequencedMap(modules));
-    }
-
-    private static List<LinearShape> targets(LoraConfig config, List<LinearShape> linears) {
-        List<LinearShape> targets = linears.stream()
-                .filter(linear -> config.targets(linear.name(), linear.head()))
-                .toList();
+    private static void requireTarget(LoraConfig config, BaseShape base) {
+        List<LinearShape> targets = targets(config, base);
         if (targets.isEmpty()) {
             throw new RankineException(
-                    "target modules match nothing in this model; its linear layers are " + endings(linears));
+                    "target modules match nothing in this model; its linear layers are " + endings(base.linears()));
         }
-        if (oversized(config, targets).size() == targets.size()) {
+        if (oversized(config, base).size() == targets.size()) {
             throw new RankineException("rank " + config.rank(targets.getFirst().name())
                     + " is larger than every matrix it would adapt: choose a smaller rank");
         }
+    }
+
+    /** The layers that get an adapter, the embedding first if it does. */
+    static List<LinearShape> targets(LoraConfig config, BaseShape base) {
+        List<LinearShape> targets = new ArrayList<>();
+        targets.add(base.embedding());
+        targets.addAll(base.linears());
+        targets.removeIf(shape -> !config.targets(shape.name(), shape.head()));
         return targets;
     }
 
     /**
-     * Refuses target modules and patterns of ranks that are named and are nowhere in the model: where others match, a misspelt
-     * one would otherwise go unnoticed.
+     * Refuses target modules, modules to save and patterns of ranks that are named and are nowhere in the model: where others match, a
+     * misspelt one would otherwise go unnoticed.
      *
      * @throws RankineException naming the first such name and those there are
      */
-    public static void requireTargets(LoraConfig config, List<LinearShape> linears) {
+    public static void requireTargets(LoraConfig config, BaseShape base) {
         if (config.targetModules() instanceof ModuleSelector.Suffixes suffixes) {
+            List<LinearShape> shapes = new ArrayList<>(base.linears());
+            shapes.add(base.embedding());
             for (String name : suffixes.names()) {
                 ModuleSelector one = new ModuleSelector.Suffixes(List.of(name));
-                if (linears.stream().noneMatch(linear -> one.selects(linear.name(), linear.head()))) {
+                if (shapes.stream().noneMatch(shape -> one.selects(shape.name(), shape.head()))) {
                     throw new RankineException("target module '" + name
-                            + "' is not in this model; its linear layers are " + endings(linears));
+                            + "' is not in this model; its linear layers are " + endings(base.linears())
+                            + ", its embedding is " + endings(List.of(base.embedding())));
                 }
             }
         }
-        List<String> names = linears.stream()
-                .filter(linear -> config.targets(linear.name(), linear.head()))
-                .map(LinearShape::name)
-                .toList();
+        for (String name : config.modulesToSave()) {
+            LoraConfig one = config.withModulesToSave(List.of(name));
+            if (LoraBuilder.savedParameters(one, base).isEmpty()) {
+                throw new RankineException("module to save '" + name + "' is not in this model; its modules are "
+                        + base.parameters().stream()
+                                .map(parameter -> ending(LoraBuilder.module(parameter.name())))
+                                .distinct()
+                                .collect(Collectors.joining(", ")));
+            }
+        }
+        List<String> names =
+                targets(config, base).stream().map(LinearShape::name).toList();
         for (String pattern : config.unusedRankPatterns(names)) {
             throw new RankineException("rank_pattern '" + pattern
                     + "' matches none of this model's target modules; is it" + " for another model?");
@@ -159,17 +136,17 @@ public final class LoraAdapter {
     }
 
     private static String endings(List<LinearShape> linears) {
-        return linears.stream()
-                .map(linear -> linear.name().replaceFirst(".*\\.", ""))
-                .distinct()
-                .collect(Collectors.joining(", "));
+        return linears.stream().map(linear -> ending(linear.name())).distinct().collect(Collectors.joining(", "));
+    }
+
+    private static String ending(String name) {
+        return name.substring(name.lastIndexOf('.') + 1);
     }
 
     /** Names of the targeted layers of which a side is smaller than the rank: more rank cannot help there. */
-    public static List<String> oversized(LoraConfig config, List<LinearShape> linears) {
-        return linears.stream()
-                .filter(linear -> config.targets(linear.name(), linear.head()))
-                .filter(linear -> config.rank(linear.name()) > Math.min(linear.inputs(), linear.outputs()))
+    public static List<String> oversized(LoraConfig config, BaseShape base) {
+        return targets(config, base).stream()
+                .filter(shape -> config.rank(shape.name()) > Math.min(shape.inputs(), shape.outputs()))
                 .map(LinearShape::name)
                 .toList();
     }
@@ -178,18 +155,59 @@ public final class LoraAdapter {
         return config;
     }
 
-    /** The updates by module name, in the model's order. */
+    /** The updates of linear layers by module name, in the model's order. */
     public SequencedMap<String, LoraModule> modules() {
         return modules;
     }
 
-    /** A and B of each module, in the model's order. */
+    /** The update of the token embedding by module name, if there is one. */
+    public SequencedMap<String, LoraEmbedding> embeddings() {
+        return embeddings;
+    }
+
+    /** Weights and biases that take the place of the base's while the adapter is active, under their names there. */
+    public SequencedMap<String, Parameter> replaced() {
+        return replaced;
+    }
+
+    /** Everything that is trained, in the model's order. */
     public List<Parameter> parameters() {
         List<Parameter> parameters = new ArrayList<>();
-        modules.values().forEach(module -> {
-            parameters.add(module.a());
-            parameters.add(module.b());
-        });
+        embeddings.values().forEach(embedding -> parameters.addAll(embedding.parameters()));
+        modules.values().forEach(module -> parameters.addAll(module.parameters()));
+        parameters.addAll(replaced.values());
         return parameters;
+    }
+
+    /** The weights as they are stored; what has to be turned round for that is copied to {@code arena}. */
+    public AdapterWeights stored(Arena arena) {
+        Map<String, LoraWeights> low = new LinkedHashMap<>();
+        modules.forEach((name, module) -> low.put(name, module.stored()));
+        return new AdapterWeights(low, storedEmbeddings(arena), storedReplaced());
+    }
+
+    /**
+     * The same as plain LoRA over the base itself, for readers that do not take PiSSA's residual; their configuration is
+     * {@link LoraConfig#doubled}. Empty when this is no PiSSA adapter.
+     */
+    public Optional<AdapterWeights> asLora(Arena arena) {
+        if (!config.initialization().isPissa()) {
+            return Optional.empty();
+        }
+        Map<String, LoraWeights> low = new LinkedHashMap<>();
+        modules.forEach((name, module) -> low.put(name, ((Pissa) module).asLora(arena)));
+        return Optional.of(new AdapterWeights(low, Map.of(), storedReplaced()));
+    }
+
+    private Map<String, LoraWeights> storedEmbeddings(Arena arena) {
+        Map<String, LoraWeights> stored = new LinkedHashMap<>();
+        embeddings.forEach((name, embedding) -> stored.put(name, embedding.stored(arena)));
+        return stored;
+    }
+
+    private Map<String, Weight> storedReplaced() {
+        return replaced.entrySet().stream()
+                .collect(Collectors.toMap(
+                        Map.Entry::getKey, entry -> entry.getValue().value(), (a, _) -> a, LinkedHashMap::new));
     }
 }

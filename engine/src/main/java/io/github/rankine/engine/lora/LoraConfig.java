@@ -23,6 +23,10 @@ import java.util.regex.PatternSyntaxException;
  * @param rankPattern       ranks by module name pattern; the first that matches wins
  * @param alphaPattern      alphas by module name pattern; the first that matches wins
  * @param rslora            scale by α/√r (Kalajdzievski 2023)
+ * @param dora              learn the magnitudes of the weight's rows apart from their directions (Liu et al. 2024); PEFT's use_dora
+ * @param initialization    what A and B begin with; PEFT's init_lora_weights
+ * @param modulesToSave     endings of the names of modules that are trained themselves and stored with the adapter
+ * @param bias              which of the base's biases are trained and stored with the adapter
  */
 public record LoraConfig(
         int rank,
@@ -34,7 +38,11 @@ public record LoraConfig(
         List<String> layersPattern,
         Map<String, Integer> rankPattern,
         Map<String, Double> alphaPattern,
-        boolean rslora) {
+        boolean rslora,
+        boolean dora,
+        Initialization initialization,
+        List<String> modulesToSave,
+        Bias bias) {
 
     private static final String LAYER = "layer";
     private static final String LAYER_NUMBER = "\\.(?<" + LAYER + ">\\d+)\\.";
@@ -65,15 +73,59 @@ public record LoraConfig(
             throw new RankineException("layers_to_transform cannot be used with target_modules that are a regular"
                     + " expression: put the layers into the expression");
         }
+        if (dora && initialization.isPissa()) {
+            throw new RankineException(
+                    "DoRA and PiSSA at once: PiSSA changes the weight that DoRA measures; choose one");
+        }
+        modulesToSave = List.copyOf(modulesToSave);
         layersToTransform = List.copyOf(layersToTransform);
         layersPattern = List.copyOf(layersPattern);
         rankPattern = Collections.unmodifiableMap(new LinkedHashMap<>(rankPattern));
         alphaPattern = Collections.unmodifiableMap(new LinkedHashMap<>(alphaPattern));
     }
 
+    /** LoRA itself, without its variants. */
+    public LoraConfig(
+            int rank,
+            double alpha,
+            double dropout,
+            ModuleSelector targetModules,
+            ModuleSelector excludeModules,
+            List<Integer> layersToTransform,
+            List<String> layersPattern,
+            Map<String, Integer> rankPattern,
+            Map<String, Double> alphaPattern,
+            boolean rslora) {
+        this(
+                rank,
+                alpha,
+                dropout,
+                targetModules,
+                excludeModules,
+                layersToTransform,
+                layersPattern,
+                rankPattern,
+                alphaPattern,
+                rslora,
+                false,
+                Initialization.DEFAULT,
+                List.of(),
+                Bias.NONE);
+    }
+
     /** The plain case: rank, alpha and targets. */
     public static LoraConfig of(int rank, double alpha, ModuleSelector targetModules) {
         return new LoraConfig(rank, alpha, 0, targetModules, null, List.of(), List.of(), Map.of(), Map.of(), false);
+    }
+
+    /** Which of the base's biases are trained, under PEFT's names. */
+    public enum Bias {
+        /** None. */
+        NONE,
+        /** Those of the layers that have an adapter. */
+        LORA_ONLY,
+        /** All, those of normalisations too. */
+        ALL
     }
 
     /** The same with another dropout, which concerns training alone. */
@@ -88,11 +140,126 @@ public record LoraConfig(
                 layersPattern,
                 rankPattern,
                 alphaPattern,
-                rslora);
+                rslora,
+                dora,
+                initialization,
+                modulesToSave,
+                bias);
+    }
+
+    /** The same with magnitudes of their own for the rows of the weights. */
+    public LoraConfig withDora(boolean wanted) {
+        return new LoraConfig(
+                rank,
+                alpha,
+                dropout,
+                targetModules,
+                excludeModules,
+                layersToTransform,
+                layersPattern,
+                rankPattern,
+                alphaPattern,
+                rslora,
+                wanted,
+                initialization,
+                modulesToSave,
+                bias);
+    }
+
+    /** The same with other first values. */
+    public LoraConfig withInitialization(Initialization first) {
+        return new LoraConfig(
+                rank,
+                alpha,
+                dropout,
+                targetModules,
+                excludeModules,
+                layersToTransform,
+                layersPattern,
+                rankPattern,
+                alphaPattern,
+                rslora,
+                dora,
+                first,
+                modulesToSave,
+                bias);
+    }
+
+    /** The same with other modules trained themselves. */
+    public LoraConfig withModulesToSave(List<String> names) {
+        return new LoraConfig(
+                rank,
+                alpha,
+                dropout,
+                targetModules,
+                excludeModules,
+                layersToTransform,
+                layersPattern,
+                rankPattern,
+                alphaPattern,
+                rslora,
+                dora,
+                initialization,
+                names,
+                bias);
+    }
+
+    /** The same with other biases trained. */
+    public LoraConfig withBias(Bias trained) {
+        return new LoraConfig(
+                rank,
+                alpha,
+                dropout,
+                targetModules,
+                excludeModules,
+                layersToTransform,
+                layersPattern,
+                rankPattern,
+                alphaPattern,
+                rslora,
+                dora,
+                initialization,
+                modulesToSave,
+                trained);
+    }
+
+    /**
+     * The plain LoRA that an adapter of this kind is written as when it takes twice its rank: all ranks doubled, and α so that
+     * the scaling stays.
+     */
+    public LoraConfig doubled() {
+        double factor = rslora ? Math.sqrt(2) : 2;
+        Map<String, Integer> ranks = new LinkedHashMap<>();
+        rankPattern.forEach((pattern, r) -> ranks.put(pattern, 2 * r));
+        Map<String, Double> alphas = new LinkedHashMap<>();
+        alphaPattern.forEach((pattern, value) -> alphas.put(pattern, factor * value));
+        return new LoraConfig(
+                2 * rank,
+                factor * alpha,
+                dropout,
+                targetModules,
+                excludeModules,
+                layersToTransform,
+                layersPattern,
+                ranks,
+                alphas,
+                rslora,
+                dora,
+                Initialization.DEFAULT,
+                modulesToSave,
+                bias);
+    }
+
+    /** Whether the module of that name is trained itself; PEFT asks how names end, without regard to dots. */
+    public boolean saves(String module) {
+        return modulesToSave.stream().anyMatch(module::endsWith);
     }
 
     /** Whether the module of that name gets an adapter; {@code head} tells that it is the output head. */
     public boolean targets(String module, boolean head) {
+        if (saves(module)) {
+            return false;
+        }
         if (excludeModules != null && excludeModules.selects(module, head)) {
             return false;
         }

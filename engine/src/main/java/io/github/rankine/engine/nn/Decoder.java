@@ -1,9 +1,12 @@
 package io.github.rankine.engine.nn;
 
+import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.AttentionShape;
 import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.lora.BaseShape;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraAdapter;
+import io.github.rankine.engine.lora.LoraEmbedding;
 import io.github.rankine.engine.lora.LoraModule;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tape.Tape;
@@ -13,11 +16,14 @@ import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.SequencedSet;
+import java.util.Set;
 import java.util.function.Predicate;
 
 /**
@@ -35,6 +41,9 @@ public final class Decoder implements AutoCloseable {
     private final Linear head;
     private final RotaryTable rotary;
     private final int maxPositions;
+    private Parameter embeddingInUse;
+    private List<LoraEmbedding> embeddingAdapters = List.of();
+    private List<Parameter> replacedByAdapters = List.of();
     private Arena merged;
 
     /**
@@ -59,6 +68,7 @@ public final class Decoder implements AutoCloseable {
         this.head = head;
         this.rotary = rotary;
         this.maxPositions = maxPositions;
+        embeddingInUse = tokenEmbedding;
     }
 
     public int vocabularySize() {
@@ -104,7 +114,10 @@ public final class Decoder implements AutoCloseable {
     }
 
     private Variable blocks(Tape tape, int[] ids, Context context, boolean recompute) {
-        Variable x = TokenOperations.embedding(tape, ids, tokenEmbedding);
+        Variable x = TokenOperations.embedding(tape, ids, embeddingInUse);
+        for (LoraEmbedding adapter : embeddingAdapters) {
+            x = adapter.apply(tape, ids, x);
+        }
         if (positionEmbedding != null) {
             x = TokenOperations.addEmbedding(tape, x, context.positions(), positionEmbedding);
         }
@@ -157,6 +170,19 @@ public final class Decoder implements AutoCloseable {
         return linears().stream().map(Linear::shape).toList();
     }
 
+    /** What an adapter must know of this model. */
+    public BaseShape shape() {
+        String weight = tokenEmbedding.name();
+        LinearShape embedding = new LinearShape(
+                weight.substring(0, weight.lastIndexOf('.')),
+                tokenEmbedding.value().rows(),
+                tokenEmbedding.value().cols(),
+                true,
+                // Not among what "all-linear" means, as the head is not.
+                true);
+        return new BaseShape(linearShapes(), embedding, List.copyOf(parameters()));
+    }
+
     /** Every weight once, in the order of the data's way. */
     public SequencedSet<Parameter> parameters() {
         SequencedSet<Parameter> all = new LinkedHashSet<>();
@@ -189,14 +215,70 @@ public final class Decoder implements AutoCloseable {
         }
     }
 
-    /** Uses these adapters from here on, their updates added up; none of them restores the base. */
+    /**
+     * Uses these adapters from here on, their updates added up; none of them restores the base.
+     *
+     * @throws RankineException when several cannot be added up: two bring their own of one weight, or a DoRA adapter, which rescales all
+     *     before it, is among several
+     */
     public void activate(LoraAdapter... adapters) {
+        requireAdditive(adapters);
+        restoreReplaced();
         for (Linear linear : linears()) {
             linear.setAdapters(Arrays.stream(adapters)
                     .map(adapter -> adapter.modules().get(linear.name()))
                     .filter(Objects::nonNull)
                     .toList());
         }
+        embeddingAdapters = Arrays.stream(adapters)
+                .flatMap(adapter -> adapter.embeddings().values().stream())
+                .toList();
+        for (LoraAdapter adapter : adapters) {
+            replace(adapter);
+        }
+    }
+
+    private static void requireAdditive(LoraAdapter... adapters) {
+        Set<String> replaced = new HashSet<>();
+        for (LoraAdapter adapter : adapters) {
+            if (adapters.length > 1 && adapter.config().dora()) {
+                throw new RankineException(
+                        "a DoRA adapter scales what the others add: activate it alone, or merge it first");
+            }
+            for (String name : adapter.replaced().keySet()) {
+                if (!replaced.add(name)) {
+                    throw new RankineException("two adapters bring their own " + name + ": activate one of them");
+                }
+            }
+        }
+    }
+
+    /** Puts what an adapter brings in place of the base's. The embedding and a head tied to it are one weight in the base and two here. */
+    private void replace(LoraAdapter adapter) {
+        Map<String, Parameter> own = new HashMap<>();
+        parameters().forEach(parameter -> own.put(parameter.name(), parameter));
+        List<Parameter> changed = new ArrayList<>(replacedByAdapters);
+        adapter.replaced().forEach((name, parameter) -> {
+            if (name.equals(tokenEmbedding.name())) {
+                embeddingInUse = parameter;
+            } else if (name.equals(head.name() + ".weight")) {
+                head.setWeight(parameter);
+            } else {
+                own.get(name).replaceBy(parameter);
+                changed.add(own.get(name));
+            }
+        });
+        replacedByAdapters = changed;
+    }
+
+    private void restoreReplaced() {
+        if (merged != null) {
+            return; // what was merged brought them
+        }
+        replacedByAdapters.forEach(parameter -> parameter.replaceBy(null));
+        replacedByAdapters = List.of();
+        embeddingInUse = tokenEmbedding;
+        head.setWeight(null);
     }
 
     /**
@@ -206,17 +288,25 @@ public final class Decoder implements AutoCloseable {
     public void merge(Kernels kernels, LoraAdapter adapter) {
         unmerge();
         activate();
+        replace(adapter);
         merged = Arena.ofShared();
         for (Linear linear : linears()) {
             LoraModule module = adapter.modules().get(linear.name());
             if (module != null) {
                 Parameter base = linear.weight();
-                linear.setMerged(new Parameter(
+                linear.setWeight(new Parameter(
                         base.name(),
                         module.mergeInto(kernels, base.value(), linear.shape().transposed(), merged)
                                 .asWeight()));
             }
         }
+        adapter.embeddings()
+                .values()
+                .forEach(embedding -> embeddingInUse = new Parameter(
+                        tokenEmbedding.name(),
+                        embedding
+                                .mergeInto(kernels, tokenEmbedding.value(), merged)
+                                .asWeight()));
     }
 
     /** Computes with these weights of linear layers, by module name, in place of the checkpoint's, and deactivates adapters. */
@@ -226,17 +316,18 @@ public final class Decoder implements AutoCloseable {
         for (Linear linear : linears()) {
             Weight weight = weights.get(linear.name());
             if (weight != null) {
-                linear.setMerged(new Parameter(linear.weight().name(), weight));
+                linear.setWeight(new Parameter(linear.weight().name(), weight));
             }
         }
     }
 
     /** Back to the checkpoint's weights, bit for bit. */
     public void unmerge() {
-        linears().forEach(linear -> linear.setMerged(null));
+        linears().forEach(linear -> linear.setWeight(null));
         if (merged != null) {
             merged.close();
             merged = null;
+            restoreReplaced();
         }
     }
 

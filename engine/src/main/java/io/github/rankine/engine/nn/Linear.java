@@ -1,5 +1,6 @@
 package io.github.rankine.engine.nn;
 
+import io.github.rankine.engine.lora.LinearBase;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraModule;
 import io.github.rankine.engine.tape.LinearOperations;
@@ -9,7 +10,7 @@ import io.github.rankine.engine.tape.Variable;
 import java.util.List;
 
 /**
- * A linear layer that can carry adapters: {@code y = x · Wᵀ + bias + Σ scaling · x · Aᵀ · Bᵀ}.
+ * A linear layer that can carry adapters: {@code y = x · Wᵀ + bias}, and what each adapter's {@link LoraModule} makes of it; in plain LoRA
  *
  * <pre>
  *   x [n, in] ──┬── W (frozen) ──────────── + bias ──┬── y [n, out]
@@ -23,7 +24,7 @@ public final class Linear {
     private final boolean head;
     private final Parameter bias;
     private final Parameter base;
-    private Parameter weight;
+    private LinearBase inUse;
     private List<LoraModule> adapters = List.of();
 
     /**
@@ -38,10 +39,10 @@ public final class Linear {
         this.name = name;
         this.index = index;
         this.base = weight;
-        this.weight = weight;
         this.bias = bias;
         this.transposed = transposed;
         this.head = head;
+        inUse = new LinearBase(weight, bias, transposed);
     }
 
     public String name() {
@@ -57,7 +58,7 @@ public final class Linear {
 
     /** The weight in use: the checkpoint's, or the merged one. */
     public Parameter weight() {
-        return weight;
+        return inUse.weight();
     }
 
     public Parameter bias() {
@@ -66,35 +67,25 @@ public final class Linear {
 
     /** Whether the weight, the bias or an adapter is trained. */
     boolean isTrainable() {
-        return weight.isTrainable()
+        return weight().isTrainable()
                 || (bias != null && bias.isTrainable())
-                || adapters.stream()
-                        .anyMatch(
-                                module -> module.a().isTrainable() || module.b().isTrainable());
+                || adapters.stream().anyMatch(LoraModule::isTrainable);
     }
 
     void setAdapters(List<LoraModule> modules) {
         adapters = List.copyOf(modules);
     }
 
-    /** Uses {@code merged} in place of the checkpoint's weight, which stays as it is; null goes back to it. */
-    void setMerged(Parameter merged) {
-        weight = merged == null ? base : merged;
+    /** Uses another weight in place of the checkpoint's, which stays as it is; null goes back to it. */
+    void setWeight(Parameter other) {
+        inUse = new LinearBase(other == null ? base : other, bias, transposed);
     }
 
     /** {@code x [n, in]} to {@code [n, out]}. */
     public Variable apply(Tape tape, Variable x) {
-        Variable y = LinearOperations.linear(tape, x, weight, bias, transposed);
+        Variable y = LinearOperations.linear(tape, x, weight(), bias, transposed);
         for (LoraModule adapter : adapters) {
-            y = LinearOperations.lowRank(
-                    tape,
-                    x,
-                    y,
-                    adapter.a(),
-                    adapter.b(),
-                    (float) adapter.scaling(),
-                    (float) adapter.dropout(),
-                    tape.seedOf(index));
+            y = adapter.apply(tape, x, y, inUse, tape.seedOf(index));
         }
         return y;
     }

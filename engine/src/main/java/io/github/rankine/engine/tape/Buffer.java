@@ -8,7 +8,7 @@ import io.github.rankine.engine.tensor.Tensor;
  * @param tensor the memory as a matrix
  * @param offset where it begins in the workspace, in bytes; negative for a view, which is never given back
  */
-record Buffer(Tensor tensor, long offset) {
+public record Buffer(Tensor tensor, long offset) {
     /** A view of memory that somebody else gives back. */
     static Buffer view(Tensor tensor) {
         return new Buffer(tensor, -1);

@@ -12,6 +12,7 @@ public final class Parameter {
     private final String name;
     private final Weight value;
     private Tensor gradient;
+    private Parameter replacement;
 
     public Parameter(String name, Weight value) {
         this.name = name;
@@ -24,17 +25,22 @@ public final class Parameter {
 
     /** The weight, in its storage type. */
     public Weight value() {
-        return value;
+        return replacement == null ? value : replacement.value();
     }
 
     /** Whether steps change it. */
     public boolean isTrainable() {
-        return gradient != null;
+        return gradient() != null;
     }
 
     /** The accumulated gradient, of the weight's shape; null when it is frozen. */
     public Tensor gradient() {
-        return gradient;
+        return replacement == null ? gradient : replacement.gradient();
+    }
+
+    /** Uses another parameter of the same shape in place of this one, as an adapter that brings its own does; null goes back. */
+    public void replaceBy(Parameter other) {
+        replacement = other;
     }
 
     /** Makes it trainable, with a zero gradient in {@code arena}, or without memory if the weight has none. */

@@ -1,6 +1,7 @@
 package io.github.rankine.engine.tape;
 
 import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.tensor.Tensor;
 import java.util.List;
 
 /** Element-wise operations and the residual sum. All operands of one have one shape, {@code [n, d]}. */
@@ -23,6 +24,40 @@ public final class PointwiseOperations {
                 tape.passGradient(y, x);
                 tape.passGradient(y, delta);
             }
+        });
+        return y;
+    }
+
+    /** {@code x − y}; the result takes over {@code x}'s memory, which no gradient needs. */
+    public static Variable subtract(Tape tape, Variable x, Variable y) {
+        addNegative(tape, y.value(), x.value());
+        Variable difference = tape.outputInPlace(x, x.requiresGradient() || y.requiresGradient());
+        tape.record(difference, List.of(), List.of(), () -> {
+            if (y.requiresGradient() && y.hasGradient()) {
+                addNegative(tape, difference.gradient(), y.gradient());
+            } else if (y.requiresGradient()) {
+                tape.kernels().scale(difference.gradient(), -1, tape.gradient(y));
+            }
+            tape.passGradient(difference, x);
+        });
+        return difference;
+    }
+
+    private static void addNegative(Tape tape, Tensor x, Tensor y) {
+        Buffer negative = tape.take(x.rows(), x.cols());
+        tape.kernels().scale(x, -1, negative.tensor());
+        tape.kernels().add(negative.tensor(), y);
+        tape.give(negative);
+    }
+
+    /** Inverted dropout of {@code x} ({@link Kernels#dropout}). */
+    public static Variable dropout(Tape tape, Variable x, float probability, long seed) {
+        Kernels kernels = tape.kernels();
+        Variable y = tape.output(x.rows(), x.cols(), x.requiresGradient());
+        kernels.dropout(x.value(), y.value(), probability, seed, false);
+        tape.record(y, List.of(), List.of(), () -> {
+            boolean accumulate = x.hasGradient();
+            kernels.dropout(y.gradient(), tape.gradient(x), probability, seed, accumulate);
         });
         return y;
     }

@@ -59,7 +59,12 @@ public final class Tape {
         return kernels;
     }
 
-    boolean dropsOut() {
+    /** Whether gradients may be wanted of what is computed. */
+    public boolean isRecording() {
+        return recording;
+    }
+
+    public boolean dropsOut() {
         return dropout;
     }
 
@@ -78,11 +83,12 @@ public final class Tape {
         return new Variable(operand.takeValue(), recording && requiresGradient);
     }
 
-    Buffer take(long rows, long cols) {
+    /** Memory that an operation needs for itself; to be given back. */
+    public Buffer take(long rows, long cols) {
         return workspace.take(rows, cols);
     }
 
-    void give(Buffer buffer) {
+    public void give(Buffer buffer) {
         workspace.give(buffer);
     }
 

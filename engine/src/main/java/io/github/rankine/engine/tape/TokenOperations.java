@@ -19,6 +19,35 @@ public final class TokenOperations {
         return y;
     }
 
+    /**
+     * {@code x + scaling · a[ids] · Bᵀ}: a low-rank update of an embedding.
+     *
+     * @param x {@code [n, dim]}, the embedding's own rows; its memory becomes the result's
+     * @param a {@code [vocabulary, r]}
+     * @param b {@code [dim, r]}
+     */
+    public static Variable lowRankEmbedding(Tape tape, int[] ids, Variable x, Parameter a, Parameter b, float scaling) {
+        Kernels kernels = tape.kernels();
+        Buffer u = tape.take(ids.length, a.value().cols());
+        kernels.embedding(ids, a.value(), u.tensor(), false);
+        kernels.matmulNT(u.tensor(), b.value(), x.value(), scaling, true);
+        Variable y = tape.outputInPlace(x, x.requiresGradient() || a.isTrainable() || b.isTrainable());
+        tape.record(y, List.of(), List.of(u), () -> {
+            Tensor dy = y.gradient();
+            if (b.isTrainable()) {
+                kernels.matmulTN(dy, u.tensor(), b.gradient(), scaling, true);
+            }
+            if (a.isTrainable()) {
+                Buffer du = tape.take(ids.length, a.value().cols());
+                kernels.matmulNN(dy, b.value(), du.tensor(), scaling, false);
+                kernels.embeddingBackward(ids, du.tensor(), a.gradient());
+                tape.give(du);
+            }
+            tape.passGradient(y, x);
+        });
+        return y;
+    }
+
     /** {@code x[i] + table[positions[i]]}: learned positions; the result takes over {@code x}'s memory. */
     public static Variable addEmbedding(Tape tape, Variable x, int[] positions, Parameter table) {
         Kernels kernels = tape.kernels();

@@ -22,6 +22,9 @@ class LoraAdapterTest {
             linear("model.layers.1.mlp.down_proj", 96, 64),
             new LinearShape("lm_head", 64, 320, false, true));
 
+    private static final BaseShape BASE =
+            new BaseShape(LINEARS, new LinearShape("model.embed_tokens", 320, 64, true, true), List.of());
+
     private final Arena arena = Arena.ofShared();
 
     @AfterEach
@@ -49,8 +52,8 @@ class LoraAdapterTest {
 
     @Test
     void aMisspeltNameIsToldEvenWhereOthersMatch() {
-        LoraAdapter.requireTargets(suffixes("q_proj", "lm_head"), LINEARS);
-        assertThatThrownBy(() -> LoraAdapter.requireTargets(suffixes("q_proj", "nope"), LINEARS))
+        LoraAdapter.requireTargets(suffixes("q_proj", "lm_head"), BASE);
+        assertThatThrownBy(() -> LoraAdapter.requireTargets(suffixes("q_proj", "nope"), BASE))
                 .isInstanceOf(RankineException.class)
                 .hasMessageContaining("'nope'")
                 .hasMessageContaining("q_proj, down_proj, lm_head");
@@ -96,7 +99,7 @@ class LoraAdapterTest {
                 ranks,
                 Map.of("down_proj", 12.0),
                 false);
-        LoraAdapter adapter = LoraAdapter.initialize(config, LINEARS, 0, arena);
+        LoraAdapter adapter = LoraAdapter.initialize(config, BASE, 0, arena);
         assertThat(adapter.modules()
                         .get("model.layers.0.self_attn.q_proj")
                         .a()
@@ -124,7 +127,7 @@ class LoraAdapterTest {
 
     @Test
     void beginsAsPeftDoes() {
-        LoraAdapter adapter = LoraAdapter.initialize(suffixes("down_proj"), LINEARS, 3, arena);
+        LoraAdapter adapter = LoraAdapter.initialize(suffixes("down_proj"), BASE, 3, arena);
         LoraModule module = adapter.modules().get("model.layers.0.mlp.down_proj");
         float bound = (float) (1 / Math.sqrt(96));
         float[] a = module.a().value().asTensor().toArray();
@@ -142,7 +145,7 @@ class LoraAdapterTest {
                 .asTensor()
                 .toArray();
         assertThat(other).isNotEqualTo(a);
-        LoraAdapter again = LoraAdapter.initialize(suffixes("down_proj"), LINEARS, 3, arena);
+        LoraAdapter again = LoraAdapter.initialize(suffixes("down_proj"), BASE, 3, arena);
         assertThat(again.modules()
                         .get("model.layers.0.mlp.down_proj")
                         .a()
@@ -158,7 +161,9 @@ class LoraAdapterTest {
                 .isInstanceOf(RankineException.class)
                 .hasMessageContaining("rank 65");
         List<LinearShape> mixed = List.of(linear("a", 8, 64), linear("b", 64, 64));
-        assertThat(LoraAdapter.oversized(LoraConfig.of(16, 8, new ModuleSelector.AllLinear()), mixed))
+        assertThat(LoraAdapter.oversized(
+                        LoraConfig.of(16, 8, new ModuleSelector.AllLinear()),
+                        new BaseShape(mixed, BASE.embedding(), List.of())))
                 .containsExactly("a");
     }
 
@@ -167,14 +172,14 @@ class LoraAdapterTest {
         LoraConfig config = suffixes("q_proj");
         Map<String, LoraWeights> stored = new LinkedHashMap<>();
         stored.put("model.layers.0.self_attn.q_proj", factors(4, 64, 64));
-        assertThatThrownBy(() -> LoraAdapter.of(config, LINEARS, stored, arena))
+        assertThatThrownBy(() -> LoraAdapter.of(config, BASE, AdapterWeights.of(stored), arena))
                 .hasMessageContaining("lacks model.layers.1.self_attn.q_proj.lora_A.weight");
         stored.put("model.layers.1.self_attn.q_proj", factors(4, 48, 64));
-        assertThatThrownBy(() -> LoraAdapter.of(config, LINEARS, stored, arena))
+        assertThatThrownBy(() -> LoraAdapter.of(config, BASE, AdapterWeights.of(stored), arena))
                 .hasMessageContaining("model.layers.1.self_attn.q_proj.lora_A.weight is [4, 48]")
                 .hasMessageContaining("[4, 64]");
         stored.put("model.layers.7.self_attn.q_proj", factors(4, 64, 64));
-        assertThatThrownBy(() -> LoraAdapter.of(config, LINEARS, stored, arena))
+        assertThatThrownBy(() -> LoraAdapter.of(config, BASE, AdapterWeights.of(stored), arena))
                 .hasMessageContaining("model.layers.7.self_attn.q_proj");
     }
 
@@ -189,7 +194,7 @@ class LoraAdapterTest {
 
     private List<String> modules(LoraConfig config) {
         return List.copyOf(
-                LoraAdapter.initialize(config, LINEARS, 0, arena).modules().keySet());
+                LoraAdapter.initialize(config, BASE, 0, arena).modules().keySet());
     }
 
     private static LinearShape linear(String name, long inputs, long outputs) {

@@ -104,8 +104,8 @@ class TrainerTest {
                     Map.of(),
                     Map.of(),
                     false);
-            LoraAdapter kept = LoraAdapter.initialize(lora, decoder.linearShapes(), 3, arena);
-            LoraAdapter recomputed = LoraAdapter.initialize(lora, decoder.linearShapes(), 3, arena);
+            LoraAdapter kept = LoraAdapter.initialize(lora, decoder.shape(), 3, arena);
+            LoraAdapter recomputed = LoraAdapter.initialize(lora, decoder.shape(), 3, arena);
             TrainingConfig config = config().batchSize(3).steps(6).build();
             List<StepMetrics> steps = train(decoder, kept, config, samples(6));
             List<StepMetrics> again = train(decoder, recomputed, config.withRecompute(true), samples(6));
@@ -314,7 +314,7 @@ class TrainerTest {
     private LoraAdapter adapter(Decoder decoder, double dropout) {
         LoraConfig config = new LoraConfig(
                 4, 8, dropout, new ModuleSelector.AllLinear(), null, List.of(), List.of(), Map.of(), Map.of(), false);
-        return LoraAdapter.initialize(config, decoder.linearShapes(), 7, arena);
+        return LoraAdapter.initialize(config, decoder.shape(), 7, arena);
     }
 
     private static List<Sample> samples(int count) {

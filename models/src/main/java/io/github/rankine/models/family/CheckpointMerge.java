@@ -2,6 +2,7 @@ package io.github.rankine.models.family;
 
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LoraAdapter;
+import io.github.rankine.engine.lora.LoraEmbedding;
 import io.github.rankine.engine.lora.LoraModule;
 import io.github.rankine.engine.nn.Linear;
 import io.github.rankine.engine.tensor.DType;
@@ -48,7 +49,51 @@ final class CheckpointMerge {
                 merged.put(name, List.of(merged(name, linear)));
             }
         }
+        adapter.embeddings().forEach((module, embedding) -> {
+            String name = module + ".weight";
+            merged.put(name, List.of(embedding(name, embedding)));
+        });
+        adapter.replaced().forEach((name, parameter) -> merged.put(name, List.of(replaced(name, parameter.value()))));
+        keepTiedHead(merged);
         new CheckpointCopy(model, type).write(folder, merged, Optional.empty());
+    }
+
+    private Entry embedding(String name, LoraEmbedding embedding) {
+        Weight base = base(name);
+        DType stored = stored(base);
+        Content content = out -> {
+            try (Arena arena = Arena.ofShared()) {
+                Weight sum = embedding.mergeInto(kernels, base, arena).asWeight();
+                Content.of(sum, stored).writeTo(out);
+            }
+        };
+        return new Entry(name, StoredType.of(stored), List.of(base.rows(), base.cols()), content);
+    }
+
+    /** A weight that the adapter brings; a vector is one row. */
+    private Entry replaced(String name, Weight weight) {
+        DType stored = stored(base(name));
+        List<Long> shape = weight.rows() == 1 ? List.of(weight.cols()) : List.of(weight.rows(), weight.cols());
+        return new Entry(name, StoredType.of(stored), shape, Content.of(weight, stored));
+    }
+
+    /** The base's weight of that name; of a tied head, the embedding. */
+    private Weight base(String name) {
+        return model.decoder().parameters().stream()
+                .filter(parameter -> parameter.name().equals(name))
+                .findFirst()
+                .orElseGet(() -> model.decoder().linears().getLast().weight())
+                .value();
+    }
+
+    /** An embedding that changes leaves a head that was tied to it as it was, a tensor of its own. */
+    private void keepTiedHead(Map<String, List<Entry>> merged) {
+        String head = CausalLanguageModel.HEAD + ".weight";
+        String embedding = DecoderAssembler.embedding(model.config());
+        if (model.config().tieWordEmbeddings() && merged.containsKey(embedding) && !merged.containsKey(head)) {
+            Weight base = base(embedding);
+            merged.put(head, List.of(Entry.of(head, base, stored(base))));
+        }
     }
 
     /** The type that a sum is rounded to: the base's own, or what config.json says of one that has none. */

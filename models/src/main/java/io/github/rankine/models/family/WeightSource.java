@@ -89,7 +89,7 @@ interface WeightSource {
             long nameSeed = Dropout.seedOf(seed, name.hashCode());
             for (long i = 0; i < tensor.size(); i++) {
                 double value = switch (role) {
-                    case LINEAR, CONV1D, EMBEDDING -> deviation * normal(nameSeed, i);
+                    case LINEAR, CONV1D, EMBEDDING -> deviation * Dropout.normal(nameSeed, i);
                     case GAIN -> 1;
                     case BIAS -> 0;
                 };
@@ -97,11 +97,5 @@ interface WeightSource {
             }
             return tensor.asWeight();
         };
-    }
-
-    /** A standard normal number (Box and Muller 1958). */
-    private static double normal(long seed, long index) {
-        double radius = Math.sqrt(-2 * Math.log(1 - Dropout.uniform(seed, 2 * index)));
-        return radius * Math.cos(2 * Math.PI * Dropout.uniform(seed, 2 * index + 1));
     }
 }

@@ -1,12 +1,11 @@
 package io.github.rankine.models.peft;
 
+import io.github.rankine.engine.lora.AdapterWeights;
 import io.github.rankine.engine.lora.LoraConfig;
-import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.lora.ModuleSelector;
 import io.github.rankine.models.files.AtomicFile;
 import java.math.BigDecimal;
 import java.nio.file.Path;
-import java.util.Collection;
 import java.util.Locale;
 import java.util.OptionalDouble;
 
@@ -59,14 +58,14 @@ public record ModelCard(long baseParameters, String origin) {
             """, oneLine(tuned), 100 * energy));
     }
 
-    void write(Path file, PeftConfig config, Collection<LoraWeights> weights) {
+    void write(Path file, PeftConfig config, AdapterWeights weights) {
         AtomicFile.writeText(file, text(config, weights));
     }
 
-    private String text(PeftConfig config, Collection<LoraWeights> weights) {
+    private String text(PeftConfig config, AdapterWeights weights) {
         LoraConfig lora = config.lora();
         String base = config.baseModelNameOrPath().orElse("");
-        long trained = weights.stream().mapToLong(LoraWeights::parameters).sum();
+        long trained = weights.parameters();
         return format(
                 """
                 ---
@@ -88,6 +87,7 @@ public record ModelCard(long baseParameters, String origin) {
                 - **Scaling:** %s
                 - **Dropout:** %s
                 - **Target modules:** %s
+                %s\
                 - **Trained parameters:** %,d of %,d (%.4f %%)
 
                 %s
@@ -111,11 +111,35 @@ public record ModelCard(long baseParameters, String origin) {
                 lora.rslora() ? "alpha / sqrt(rank)" : "alpha / rank",
                 lora.dropout(),
                 oneLine(targets(lora.targetModules())),
+                variants(lora),
                 trained,
                 baseParameters,
                 100.0 * trained / baseParameters,
                 origin,
                 '"' + oneLine(base).replace("\\", "\\\\").replace("\"", "\\\"") + '"');
+    }
+
+    /** What it has beyond plain LoRA, a line each. */
+    private static String variants(LoraConfig lora) {
+        StringBuilder lines = new StringBuilder();
+        if (lora.dora()) {
+            lines.append("- **Magnitudes:** trained apart from directions (DoRA)\n");
+        }
+        if (lora.initialization().isPissa()) {
+            lines.append("- **Base:** what is left of it without its principal components (PiSSA); PEFT takes them off"
+                    + " when it loads the adapter\n");
+        }
+        if (!lora.modulesToSave().isEmpty()) {
+            lines.append("- **Trained themselves:** ")
+                    .append(oneLine(String.join(", ", lora.modulesToSave())))
+                    .append('\n');
+        }
+        if (lora.bias() != LoraConfig.Bias.NONE) {
+            lines.append("- **Biases trained:** ")
+                    .append(lora.bias() == LoraConfig.Bias.ALL ? "all" : "of the adapted layers")
+                    .append('\n');
+        }
+        return lines.toString();
     }
 
     private static String targets(ModuleSelector selector) {

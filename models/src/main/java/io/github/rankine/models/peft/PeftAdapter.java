@@ -1,8 +1,11 @@
 package io.github.rankine.models.peft;
 
 import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.lora.AdapterWeights;
 import io.github.rankine.engine.lora.LoraAdapter;
+import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.LoraWeights;
+import io.github.rankine.engine.lora.PrincipalComponents;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.nn.Linear;
 import io.github.rankine.engine.tensor.DType;
@@ -12,19 +15,13 @@ import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.files.AtomicFile;
 import io.github.rankine.models.safetensors.SafetensorsFile;
 import io.github.rankine.models.safetensors.SafetensorsWriter;
-import io.github.rankine.models.safetensors.TensorInfo;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.Collections;
 import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 
 /**
  * A LoRA adapter in a PEFT folder. Its weights are mapped and valid until it is closed; a folder may be overwritten
@@ -37,22 +34,14 @@ public final class PeftAdapter implements AutoCloseable {
     /** Entry of the tensors' metadata that tells how the base was quantised; readers of PEFT's pass over it. */
     private static final String BASE_QUANTIZATION = "rankine.base_quantization";
 
-    private static final String PREFIX = "base_model.model.";
-    private static final Pattern TENSOR =
-            Pattern.compile("base_model\\.model\\.(?<module>.+)\\.lora_(?<matrix>[AB])\\.weight");
-
-    /** A layer's own weight, which PEFT saves beside the matrices when the output head is a target. */
-    private static final Pattern BASE_LAYER =
-            Pattern.compile("base_model\\.model\\.(?<module>.+)\\.base_layer\\.weight");
-
     private final PeftConfig config;
     private final SafetensorsFile file;
-    private final Map<String, LoraWeights> modules;
+    private final AdapterWeights weights;
 
-    private PeftAdapter(PeftConfig config, SafetensorsFile file, Map<String, LoraWeights> modules) {
+    private PeftAdapter(PeftConfig config, SafetensorsFile file, AdapterWeights weights) {
         this.config = config;
         this.file = file;
-        this.modules = Collections.unmodifiableMap(modules);
+        this.weights = weights;
     }
 
     /**
@@ -65,7 +54,8 @@ public final class PeftAdapter implements AutoCloseable {
         PeftConfig config = PeftConfig.read(folder.resolve(PeftConfig.FILE));
         SafetensorsFile file = SafetensorsFile.open(folder.resolve(WEIGHTS));
         try {
-            return new PeftAdapter(config.withBaseQuantization(baseQuantization(file)), file, modules(config, file));
+            return new PeftAdapter(
+                    config.withBaseQuantization(baseQuantization(file)), file, PeftTensors.read(config, file));
         } catch (RuntimeException | Error e) {
             file.close();
             throw e;
@@ -99,84 +89,19 @@ public final class PeftAdapter implements AutoCloseable {
         });
     }
 
-    private static Map<String, LoraWeights> modules(PeftConfig config, SafetensorsFile file) {
-        Map<String, LoraWeights> modules = new LinkedHashMap<>();
-        for (TensorInfo tensor : file.tensors()) {
-            Matcher baseLayer = BASE_LAYER.matcher(tensor.name());
-            if (baseLayer.matches() && file.has(name(baseLayer.group("module"), "A"))) {
-                continue;
-            }
-            Matcher matcher = TENSOR.matcher(tensor.name());
-            if (!matcher.matches()) {
-                throw new RankineException(file.path() + ": tensor '" + tensor.name() + "': " + kind(tensor.name())
-                        + "; expected only " + name("MODULE", "A") + " and " + name("MODULE", "B"));
-            }
-            String module = matcher.group("module");
-            if (!modules.containsKey(module)) {
-                modules.put(module, pair(config, file, module));
-            }
-        }
-        if (modules.isEmpty()) {
-            throw new RankineException(file.path() + ": no tensors; expected those of a LoRA adapter");
-        }
-        return modules;
-    }
-
-    private static LoraWeights pair(PeftConfig config, SafetensorsFile file, String module) {
-        Weight a = matrix(file, name(module, "A"));
-        Weight b = matrix(file, name(module, "B"));
-        int rank = config.lora().rank(module);
-        if (a.rows() != rank || b.cols() != rank) {
-            throw new RankineException(file.path() + ": module '" + module + "': lora_A "
-                    + file.info(name(module, "A")).shape() + " and lora_B "
-                    + file.info(name(module, "B")).shape() + ", expected [" + rank + ", in] and [out, " + rank + "] by "
-                    + PeftConfig.FILE + "; do they belong together?");
-        }
-        return new LoraWeights(a, b);
-    }
-
-    private static Weight matrix(SafetensorsFile file, String name) {
-        TensorInfo info = file.info(name);
-        if (info.shape().size() != 2 || info.elements() == 0) {
-            throw new RankineException(
-                    file.path() + ": tensor '" + name + "': shape " + info.shape() + ", expected a matrix");
-        }
-        return file.weight(name);
-    }
-
-    private static String kind(String tensor) {
-        if (tensor.contains("lora_magnitude_vector")) {
-            return "DoRA is not supported";
-        }
-        if (tensor.contains("lora_embedding_")) {
-            return "adapters of embeddings are not supported";
-        }
-        return "not a LoRA matrix of a linear layer";
-    }
-
-    private static String name(String module, String matrix) {
-        return PREFIX + module + ".lora_" + matrix + ".weight";
-    }
-
     /**
      * Writes an adapter's folder, made if need be, each of its files replaced whole: the tensors in float32, the
      * configuration and the model card.
      *
-     * @param modules matrices by the module's full name in the base model
      * @throws RankineException when a file cannot be written; it is then as it was
      */
-    public static void write(Path folder, PeftConfig config, Map<String, LoraWeights> modules, ModelCard card) {
+    public static void write(Path folder, PeftConfig config, AdapterWeights weights, ModelCard card) {
         AtomicFile.createFolder(folder);
-        List<SafetensorsWriter.Entry> entries = new ArrayList<>();
-        modules.forEach((module, weights) -> {
-            entries.add(SafetensorsWriter.Entry.of(name(module, "A"), weights.a(), DType.F32));
-            entries.add(SafetensorsWriter.Entry.of(name(module, "B"), weights.b(), DType.F32));
-        });
         Map<String, String> metadata = new LinkedHashMap<>(Map.of("format", "pt"));
         config.baseQuantization().ifPresent(type -> metadata.put(BASE_QUANTIZATION, type.name()));
-        SafetensorsWriter.write(folder.resolve(WEIGHTS), metadata, entries);
-        config.write(folder.resolve(PeftConfig.FILE), modules.keySet());
-        card.write(folder.resolve(ModelCard.FILE), config, modules.values());
+        SafetensorsWriter.write(folder.resolve(WEIGHTS), metadata, PeftTensors.entries(weights));
+        config.write(folder.resolve(PeftConfig.FILE), weights.lowRank().keySet());
+        card.write(folder.resolve(ModelCard.FILE), config, weights);
     }
 
     /** What adapter_config.json says. */
@@ -184,9 +109,54 @@ public final class PeftAdapter implements AutoCloseable {
         return config;
     }
 
-    /** The matrices by the module's name in the base model, PEFT's own prefix taken off. */
+    /** The weights, under the base's names. */
+    public AdapterWeights weights() {
+        return weights;
+    }
+
+    /** The matrices of linear layers by the module's name in the base model, PEFT's own prefix taken off. */
     public Map<String, LoraWeights> modules() {
-        return modules;
+        return weights.modules();
+    }
+
+    /**
+     * Refuses an adapter that is more than matrices A and B of linear layers.
+     *
+     * @param what what takes no other, as in "GGUF"
+     */
+    public void requirePlain(String what) {
+        LoraConfig lora = config.lora();
+        String more = lora.dora()
+                ? "DoRA's magnitudes"
+                : lora.initialization().isPissa()
+                        ? "PiSSA's residual of the base (train or convert it with --convert-to-lora)"
+                        : !weights.embeddings().isEmpty()
+                                ? "an adapter of the embedding"
+                                : !weights.replaced().isEmpty()
+                                        ? "weights of its own, such as "
+                                                + weights.replaced()
+                                                        .keySet()
+                                                        .iterator()
+                                                        .next()
+                                        : "";
+        if (!more.isEmpty()) {
+            throw new RankineException(file.path() + ": " + what + " has no place for " + more
+                    + "; merge the adapter into its base instead, with: rankine merge");
+        }
+    }
+
+    /**
+     * The adapter over a base, its matrices copied to {@code arena}, so that this folder may be closed.
+     *
+     * @throws RankineException when it was made for another base, or is PiSSA, which takes a decomposition of the base's weights
+     */
+    public LoraAdapter load(Decoder base, Arena arena) {
+        requireBase(base);
+        try {
+            return LoraAdapter.of(config.lora(), base.shape(), weights, arena);
+        } catch (RankineException e) {
+            throw new RankineException(file.path() + ": " + e.getMessage(), e);
+        }
     }
 
     /**
@@ -194,10 +164,10 @@ public final class PeftAdapter implements AutoCloseable {
      *
      * @throws RankineException when it was made for another base: the first tensor that does not fit, by name
      */
-    public LoraAdapter load(Decoder base, Arena arena) {
+    public LoraAdapter load(Decoder base, Arena arena, PrincipalComponents components) {
         requireBase(base);
         try {
-            return LoraAdapter.of(config.lora(), base.linearShapes(), modules, arena);
+            return LoraAdapter.of(config.lora(), base.shape(), weights, arena, components);
         } catch (RankineException e) {
             throw new RankineException(file.path() + ": " + e.getMessage(), e);
         }
@@ -210,8 +180,11 @@ public final class PeftAdapter implements AutoCloseable {
      * @throws RankineException that names the first one that differs
      */
     public void requireBase(Decoder base) {
+        if (config.lora().initialization().isPissa()) {
+            return; // it brings what is left of the base's weights
+        }
         for (Linear linear : base.linears()) {
-            String name = PREFIX + linear.name() + ".base_layer.weight";
+            String name = PeftTensors.PREFIX + linear.name() + ".base_layer.weight";
             if (file.has(name) && !isRounding(file.weight(name), linear.weight().value())) {
                 throw new RankineException(file.path() + ": tensor '" + name + "': not the base's "
                         + linear.weight().name() + "; name the model that the adapter was trained over");
@@ -239,7 +212,7 @@ public final class PeftAdapter implements AutoCloseable {
 
     /** Number of elements of all matrices. */
     public long parameters() {
-        return modules.values().stream().mapToLong(LoraWeights::parameters).sum();
+        return weights.parameters();
     }
 
     @Override

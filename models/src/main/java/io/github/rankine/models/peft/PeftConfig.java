@@ -15,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -61,6 +62,14 @@ public record PeftConfig(
         putNumber(node, "lora_alpha", lora.alpha());
         node.put("lora_dropout", lora.dropout());
         node.put("use_rslora", lora.rslora());
+        node.put("use_dora", lora.dora());
+        node.put("bias", lora.bias().name().toLowerCase(Locale.ROOT));
+        if (lora.initialization().isPissa()) {
+            node.put("init_lora_weights", lora.initialization().name());
+        }
+        if (!lora.modulesToSave().isEmpty()) {
+            lora.modulesToSave().forEach(node.putArray("modules_to_save")::add);
+        }
         node.set("target_modules", selector(lora.targetModules(), modules));
         if (lora.excludeModules() != null) {
             node.set("exclude_modules", selector(lora.excludeModules(), modules));

@@ -2,6 +2,7 @@ package io.github.rankine.models.peft;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.lora.Initialization;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.ModuleSelector;
 import io.github.rankine.models.json.JsonObject;
@@ -24,11 +25,9 @@ final class PeftConfigReader {
 
     /** Fields that turn a variant on when they are true, or neither null nor empty. */
     private static final Map<String, String> VARIANTS = Map.ofEntries(
-            Map.entry("use_dora", "DoRA"),
             Map.entry("use_qalora", "QALoRA"),
             Map.entry("use_bdlora", "BD-LoRA"),
             Map.entry("lora_bias", "a bias on B"),
-            Map.entry("modules_to_save", "fully trained modules"),
             Map.entry("trainable_token_indices", "trainable tokens"),
             Map.entry("target_parameters", "adapters on bare parameters"),
             Map.entry("alora_invocation_tokens", "activated LoRA"),
@@ -39,7 +38,7 @@ final class PeftConfigReader {
             Map.entry("monteclora_config", "MonteCLoRA"),
             Map.entry("megatron_config", "Megatron's parallel layers"));
 
-    /** Initial values that leave the base's weights alone; all others subtract something from them. */
+    /** Initial values that leave the base's weights alone; of those that subtract something from them, there is PiSSA. */
     private static final Set<String> INITIALISATIONS = Set.of("true", "false", "gaussian", "eva", "orthogonal", "mica");
 
     private final JsonObject config;
@@ -77,9 +76,26 @@ final class PeftConfigReader {
         Map<String, Double> alphas = config.numberMap("alpha_pattern", Double.MIN_VALUE, MAX_ALPHA);
         List<String> layersPattern = layersPattern();
         boolean rslora = config.flag("use_rslora", false);
+        boolean dora = config.flag("use_dora", false);
+        Initialization initialization = initialization();
+        List<String> saved = config.strings("modules_to_save");
+        LoraConfig.Bias bias = bias();
         try {
             return new LoraConfig(
-                    rank, alpha, dropout, targets, excluded, layers, layersPattern, ranks, alphas, rslora);
+                    rank,
+                    alpha,
+                    dropout,
+                    targets,
+                    excluded,
+                    layers,
+                    layersPattern,
+                    ranks,
+                    alphas,
+                    rslora,
+                    dora,
+                    initialization,
+                    saved,
+                    bias);
         } catch (RankineException e) {
             throw new RankineException(config.source() + ": " + e.getMessage(), e);
         }
@@ -92,16 +108,28 @@ final class PeftConfigReader {
                         field, "not supported (" + what + "); train the adapter as plain LoRA, without " + field);
             }
         });
-        if (!config.string("bias", "none").equals("none")) {
-            throw config.unexpected("bias", "none: Rankine trains no biases");
-        }
+    }
+
+    private LoraConfig.Bias bias() {
+        return switch (config.string("bias", "none")) {
+            case "none" -> LoraConfig.Bias.NONE;
+            case "lora_only" -> LoraConfig.Bias.LORA_ONLY;
+            case "all" -> LoraConfig.Bias.ALL;
+            default -> throw config.unexpected("bias", "none, lora_only or all");
+        };
+    }
+
+    private Initialization initialization() {
         JsonNode initial = config.get("init_lora_weights");
-        if (initial != null && !INITIALISATIONS.contains(initial.asText().toLowerCase(Locale.ROOT))) {
+        String name = initial == null ? "true" : initial.asText().toLowerCase(Locale.ROOT);
+        Initialization initialization = new Initialization(name);
+        if (!initialization.isPissa() && !INITIALISATIONS.contains(name)) {
             throw config.unexpected(
                     "init_lora_weights",
-                    "one that keeps the base model's weights as they are; save the adapter in PEFT as plain LoRA, with"
-                            + " path_initial_model_for_weight_conversion");
+                    "PiSSA, or one that keeps the base model's weights as they are; save the adapter in PEFT as plain"
+                            + " LoRA, with path_initial_model_for_weight_conversion");
         }
+        return initialization;
     }
 
     private static boolean isOn(JsonNode value) {

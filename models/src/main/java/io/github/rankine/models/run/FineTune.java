@@ -63,7 +63,7 @@ public final class FineTune implements AutoCloseable {
         this.data = data;
         settings = Settings.of(model, trainee, data, config, kernels);
         plan = trainee.plan(model, data, config);
-        if (trainee instanceof Trainee.Adapter(LoraAdapter adapter)) {
+        if (trainee instanceof Trainee.Adapter(LoraAdapter adapter, boolean _)) {
             model.decoder().activate(adapter);
         }
         trainer =
@@ -73,7 +73,7 @@ public final class FineTune implements AutoCloseable {
     /** The memory that training an adapter will take, before it takes any. */
     public static MemoryPlan plan(
             CausalLanguageModel model, LoraConfig lora, TrainingData data, TrainingConfig config) {
-        LoraAdapter planned = LoraAdapter.planned(lora, model.decoder().linearShapes());
+        LoraAdapter planned = LoraAdapter.planned(lora, model.decoder().shape());
         planned.parameters().forEach(parameter -> parameter.train(Arena.global()));
         model.decoder().activate(planned);
         try {

@@ -1,8 +1,9 @@
 package io.github.rankine.models.run;
 
+import io.github.rankine.engine.lora.AdapterWeights;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraAdapter;
-import io.github.rankine.engine.lora.LoraWeights;
+import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.train.MemoryPlan;
@@ -13,6 +14,7 @@ import io.github.rankine.models.peft.ModelCard;
 import io.github.rankine.models.peft.PeftAdapter;
 import io.github.rankine.models.peft.PeftConfig;
 import io.github.rankine.models.safetensors.Checkpoint;
+import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -38,8 +40,17 @@ public sealed interface Trainee {
     /** Names of the files that make it up. */
     List<String> files();
 
-    /** An adapter over a frozen base. */
-    record Adapter(LoraAdapter adapter) implements Trainee {
+    /**
+     * An adapter over a frozen base.
+     *
+     * @param convert whether a PiSSA adapter is written as plain LoRA over the base itself, of twice the rank
+     */
+    record Adapter(LoraAdapter adapter, boolean convert) implements Trainee {
+        /** One that is written as what it is. */
+        public Adapter(LoraAdapter adapter) {
+            this(adapter, false);
+        }
+
         @Override
         public List<Parameter> parameters() {
             return adapter.parameters();
@@ -60,17 +71,17 @@ public sealed interface Trainee {
 
         @Override
         public void write(CausalLanguageModel model, Path folder, ModelCard card) {
-            Map<String, LoraWeights> modules = new LinkedHashMap<>();
-            adapter.modules()
-                    .forEach((name, module) -> modules.put(
-                            name, new LoraWeights(module.a().value(), module.b().value())));
             boolean transposed = model.decoder().linearShapes().stream()
-                    .filter(linear -> modules.containsKey(linear.name()))
+                    .filter(linear -> adapter.modules().containsKey(linear.name()))
                     .anyMatch(LinearShape::transposed);
             Optional<String> base =
                     model.checkpoint().map(checkpoint -> checkpoint.folder().toString());
-            PeftAdapter.write(
-                    folder, new PeftConfig(adapter.config(), base, transposed, model.quantization()), modules, card);
+            try (Arena arena = Arena.ofShared()) {
+                LoraConfig config = convert ? adapter.config().doubled() : adapter.config();
+                AdapterWeights weights = convert ? adapter.asLora(arena).orElseThrow() : adapter.stored(arena);
+                PeftAdapter.write(
+                        folder, new PeftConfig(config, base, transposed, model.quantization()), weights, card);
+            }
         }
 
         @Override

@@ -214,8 +214,8 @@ class ModelConfigTest {
                         + " \"high_freq_factor\": 1}} | rope_parameters.high_freq_factor: 1 found, expected more than"
                         + " low_freq_factor",
                 "{\"partial_rotary_factor\": 0.5}       | partial_rotary_factor: 0.5 found, expected 1",
-                "{\"quantization_config\": {\"load_in_4bit\": true}} | quantization_config: quantized checkpoints are"
-                        + " not supported",
+                "{\"quantization_config\": {\"load_in_4bit\": true}} | no field"
+                        + " quantization_config.quant_method; expected bitsandbytes",
                 "{\"eos_token_id\": [1, \"x\"]}         | eos_token_id[1]: the string \"x\" found"
             })
     void refusesAbsurdFieldsByName(String changes, String complaint) {

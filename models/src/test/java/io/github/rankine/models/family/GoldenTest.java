@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.github.rankine.engine.generate.Logits;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.kernels.KernelsLookup;
+import io.github.rankine.engine.lora.AdapterWeights;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.nn.Decoder;
@@ -161,7 +162,7 @@ class GoldenTest {
             model = CausalLanguageModel.open(folder.resolve("model"));
             golden = SafetensorsFile.open(folder.resolve("golden.safetensors"));
             try (PeftAdapter files = PeftAdapter.open(folder.resolve("adapter"))) {
-                adapter = LoraAdapter.of(files.config().lora(), decoder().linearShapes(), files.modules(), arena);
+                adapter = LoraAdapter.of(files.config().lora(), decoder().shape(), files.weights(), arena);
             }
             samples.addAll(Fixtures.batch(golden));
             assertThat(samples.get(1).length()).isLessThan(samples.get(0).length());
@@ -173,9 +174,12 @@ class GoldenTest {
                 String key = "after.base_model.model." + module;
                 factors.put(
                         module,
-                        new LoraWeights(golden.weight(key + ".lora_A.weight"), golden.weight(key + ".lora_B.weight")));
+                        new LoraWeights(
+                                golden.weight(key + ".lora_A.weight"),
+                                golden.weight(key + ".lora_B.weight"),
+                                adapter.config().dora() ? golden.weight(key + ".lora_magnitude_vector") : null));
             });
-            return LoraAdapter.of(adapter.config(), decoder().linearShapes(), factors, arena);
+            return LoraAdapter.of(adapter.config(), decoder().shape(), AdapterWeights.of(factors), arena);
         }
 
         Decoder decoder() {

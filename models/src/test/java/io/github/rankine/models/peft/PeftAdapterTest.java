@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.lora.AdapterWeights;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.lora.ModuleSelector;
@@ -64,7 +65,7 @@ class PeftAdapterTest {
     void writesTheTensorsThatPeftWrites(String name) {
         Path original = Fixtures.folder(name).resolve("adapter");
         try (PeftAdapter adapter = PeftAdapter.open(original)) {
-            PeftAdapter.write(folder, adapter.config(), adapter.modules(), CARD);
+            PeftAdapter.write(folder, adapter.config(), adapter.weights(), CARD);
         }
         assertThat(folder.resolve(PeftAdapter.WEIGHTS)).hasSameBinaryContentAs(original.resolve(PeftAdapter.WEIGHTS));
         assertThat(folder.resolve(PeftConfig.FILE)).hasSameTextualContentAs(original.resolve(PeftConfig.FILE));
@@ -95,7 +96,7 @@ class PeftAdapterTest {
                     Optional.empty(),
                     false,
                     Optional.empty());
-            PeftAdapter.write(folder, config, Map.of("m.q", new LoraWeights(a, b)), CARD);
+            PeftAdapter.write(folder, config, AdapterWeights.of(Map.of("m.q", new LoraWeights(a, b))), CARD);
             SafetensorsWriter.write(
                     folder.resolve(PeftAdapter.WEIGHTS),
                     Map.of(),
@@ -107,7 +108,7 @@ class PeftAdapterTest {
                 assertThat(weights.a().storage()).isEqualTo("BF16");
                 assertThat(weights.b().get(1, 0)).isEqualTo(0.25f);
                 // Over the very file that is mapped.
-                PeftAdapter.write(folder, config, half.modules(), CARD);
+                PeftAdapter.write(folder, config, half.weights(), CARD);
             }
             try (SafetensorsFile file = SafetensorsFile.open(folder.resolve(PeftAdapter.WEIGHTS))) {
                 assertThat(file.metadata()).containsExactly(Map.entry("format", "pt"));
@@ -128,7 +129,7 @@ class PeftAdapterTest {
                     Optional.empty(),
                     false,
                     Optional.empty());
-            PeftAdapter.write(folder, config, Map.of("lm_head", new LoraWeights(a, b)), CARD);
+            PeftAdapter.write(folder, config, AdapterWeights.of(Map.of("lm_head", new LoraWeights(a, b))), CARD);
             SafetensorsWriter.write(
                     folder.resolve(PeftAdapter.WEIGHTS),
                     Map.of(),
@@ -192,8 +193,15 @@ class PeftAdapterTest {
         refused(
                 "q_proj.lora_A.weight",
                 "q_proj.lora_magnitude_vector",
-                "tensor 'base_model.model.model.layers.0.self_attn.q_proj.lora_magnitude_vector': DoRA is not"
-                        + " supported");
+                "no tensor 'base_model.model.model.layers.0.self_attn.q_proj.lora_A.weight'");
+    }
+
+    @Test
+    void refusesUnknownTensorsByName() throws IOException {
+        refused(
+                "q_proj.lora_A.weight",
+                "q_proj.lora_C.weight",
+                "tensor 'base_model.model.model.layers.0.self_attn.q_proj.lora_C.weight': not a LoRA matrix");
     }
 
     @Test
@@ -221,7 +229,7 @@ class PeftAdapterTest {
                 PeftAdapter.open(Fixtures.folder("qwen2-bias").resolve("adapter"))) {
             PeftConfig named =
                     new PeftConfig(adapter.config().lora(), Optional.of("some/it's\nbase"), false, Optional.empty());
-            PeftAdapter.write(folder, named, adapter.modules(), CARD);
+            PeftAdapter.write(folder, named, adapter.weights(), CARD);
         }
         assertThat(Files.readString(folder.resolve(ModelCard.FILE)))
                 .startsWith("""

@@ -137,15 +137,6 @@ class PeftConfigTest {
         assertThat(fixture.get("target_modules")).isInstanceOf(ArrayNode.class);
     }
 
-    @Test
-    void refusesDoraByName() {
-        Path dora = Fixtures.folder("llama-dora").resolve("adapter");
-        assertThatThrownBy(() -> PeftAdapter.open(dora))
-                .isInstanceOf(RankineException.class)
-                .hasMessage(dora.resolve(PeftConfig.FILE)
-                        + ": use_dora: not supported (DoRA); train the adapter as plain LoRA, without use_dora");
-    }
-
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -154,16 +145,18 @@ class PeftConfigTest {
                 "{\"peft_type\": \"IA3\"}                | peft_type: the string \"IA3\" found, expected LORA",
                 "{\"peft_type\": null}                   | no field peft_type",
                 "{\"task_type\": \"SEQ_CLS\"}            | task_type: the string \"SEQ_CLS\" found, expected CAUSAL_LM",
-                "{\"bias\": \"all\"}                     | bias: the string \"all\" found, expected none",
-                "{\"modules_to_save\": [\"lm_head\"]}    | modules_to_save: not supported (fully trained modules)",
+                "{\"bias\": \"some\"}                    | bias: the string \"some\" found, expected none, lora_only"
+                        + " or",
+                "{\"modules_to_save\": 3}                | modules_to_save: 3 found, expected",
+                "{\"use_dora\": true, \"init_lora_weights\": \"pissa\"} | DoRA and PiSSA at once",
                 "{\"lora_bias\": true}                   | lora_bias: not supported (a bias on B)",
                 "{\"use_qalora\": true}                  | use_qalora: not supported (QALoRA)",
                 "{\"trainable_token_indices\": [1]}      | trainable_token_indices: not supported (trainable tokens)",
                 "{\"layer_replication\": [[0, 1]]}       | layer_replication: not supported (replicated layers)",
                 "{\"alora_invocation_tokens\": [1]}      | alora_invocation_tokens: not supported (activated LoRA)",
                 "{\"target_parameters\": [\"experts\"]}  | target_parameters: not supported (adapters",
-                "{\"init_lora_weights\": \"pissa_niter_4\"} | init_lora_weights: the string \"pissa_niter_4\" found,"
-                        + " expected one that keeps",
+                "{\"init_lora_weights\": \"pissa_niter_x\"} | init_lora_weights: the string \"pissa_niter_x\" found,"
+                        + " expected PiSSA, or one that keeps",
                 "{\"init_lora_weights\": \"corda\"}      | init_lora_weights: the string \"corda\" found",
                 "{\"r\": 0}                              | r: 0 found, expected an integer from 1",
                 "{\"r\": \"8\"}                          | r: the string \"8\" found",

@@ -264,7 +264,7 @@ class FineTuneTest {
                         CausalLanguageModel.open(Fixtures.folder("llama-gqa").resolve("model"));
                 Kernels kernels = KernelsLookup.named("vector", 1);
                 Arena arena = Arena.ofShared()) {
-            LoraAdapter adapter = LoraAdapter.initialize(lora, model.decoder().linearShapes(), config.seed(), arena);
+            LoraAdapter adapter = LoraAdapter.initialize(lora, model.decoder().shape(), config.seed(), arena);
             RunFolder folder = new RunFolder(output);
             try (FineTune run = resume
                     ? FineTune.resume(model, kernels, new Trainee.Adapter(adapter), data, config, folder)

@@ -100,7 +100,7 @@ class FullFineTuneTest {
                 CausalLanguageModel model = CausalLanguageModel.open(BASE)) {
             LoraAdapter adapter = LoraAdapter.initialize(
                     LoraConfig.of(4, 8, new ModuleSelector.AllLinear()),
-                    model.decoder().linearShapes(),
+                    model.decoder().shape(),
                     0,
                     arena);
             assertThatThrownBy(() -> FineTune.resume(

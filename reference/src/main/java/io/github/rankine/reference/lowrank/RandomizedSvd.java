@@ -55,17 +55,26 @@ public final class RandomizedSvd {
      * @throws io.github.rankine.engine.RankineException where an element is not a finite number
      */
     public static Decomposition of(String name, Tensor matrix, int count, Kernels kernels) {
+        return of(name, matrix, count, POWER_ITERATIONS, kernels);
+    }
+
+    /**
+     * The same with another number of power iterations than two.
+     *
+     * @throws io.github.rankine.engine.RankineException where an element is not a finite number
+     */
+    public static Decomposition of(String name, Tensor matrix, int count, int iterations, Kernels kernels) {
         try (Arena arena = Arena.ofShared()) {
-            return new RandomizedSvd(name, matrix, kernels, arena).run(count);
+            return new RandomizedSvd(name, matrix, kernels, arena).run(count, iterations);
         }
     }
 
-    private Decomposition run(int count) {
+    private Decomposition run(int count, int iterations) {
         double squaredNorm = squaredNorm();
         int least = Math.toIntExact(Math.min(a.rows(), a.cols()));
         int columns = Math.min(count + OVERSAMPLING, least);
         Tensor q = orthonormal(times(gaussian(columns)));
-        for (int i = 0; i < POWER_ITERATIONS; i++) {
+        for (int i = 0; i < iterations; i++) {
             q = orthonormal(times(orthonormal(transposedTimes(q))));
         }
         Decomposition small = FullSvd.tall(columns(transposedTimes(q))).transposed();

@@ -1,0 +1,361 @@
+package io.github.rankine.models.family;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import io.github.rankine.engine.generate.Logits;
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.kernels.KernelsLookup;
+import io.github.rankine.engine.lora.LoraAdapter;
+import io.github.rankine.engine.lora.LoraWeights;
+import io.github.rankine.engine.lora.PrincipalComponents;
+import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.tape.Parameter;
+import io.github.rankine.engine.tensor.Tensor;
+import io.github.rankine.engine.tensor.Weight;
+import io.github.rankine.engine.train.Sample;
+import io.github.rankine.engine.train.Schedule;
+import io.github.rankine.engine.train.StepMetrics;
+import io.github.rankine.engine.train.Trainer;
+import io.github.rankine.engine.train.TrainingConfig;
+import io.github.rankine.engine.train.TrainingListener;
+import io.github.rankine.models.Fixtures;
+import io.github.rankine.models.peft.ModelCard;
+import io.github.rankine.models.peft.PeftAdapter;
+import io.github.rankine.models.peft.PeftConfig;
+import io.github.rankine.models.safetensors.SafetensorsFile;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.FieldSource;
+
+/** What is more than plain LoRA beside PEFT: {@code variants.py} made the fixtures. */
+class VariantGoldenTest {
+    static final List<String> CASES = List.of(
+            "gpt2-dora",
+            "qwen2-dora",
+            "llama-pissa",
+            "gpt2-pissa",
+            "llama-embedding-tied",
+            "llama-embedding-untied",
+            "llama-saved-tied",
+            "llama-saved-untied",
+            "qwen2-bias-all",
+            "qwen2-bias-lora-only",
+            "gpt2-bias-all");
+
+    static final List<String> MERGED =
+            CASES.stream().filter(name -> !name.contains("pissa")).toList();
+
+    private static final int BATCH = 2;
+    private static final int STEPS = 10;
+
+    @TempDir
+    Path temporary;
+
+    @ParameterizedTest
+    @FieldSource("CASES")
+    void logits(String name) throws IOException {
+        try (Case c = new Case(name)) {
+            float[] base = c.logits(c.decoder());
+            c.decoder().activate(c.adapter("adapter"));
+            c.assertLogits(c.decoder(), "lora.logits");
+            c.decoder().activate(c.adapter("trained"));
+            c.assertLogits(c.decoder(), "trained.logits");
+            c.decoder().activate();
+            assertThat(c.logits(c.decoder())).as("the base afterwards").isEqualTo(base);
+        }
+    }
+
+    @ParameterizedTest
+    @FieldSource("CASES")
+    void lossGradientsAndTenSteps(String name) throws IOException {
+        try (Case c = new Case(name)) {
+            LoraAdapter adapter = c.adapter("adapter");
+            try (Trainer trainer = c.trainer(adapter, 1)) {
+                assertThat(run(trainer).getFirst().loss())
+                        .isCloseTo(c.golden("lora.loss")[0], within(1e-5 * c.golden("lora.loss")[0]));
+                for (Parameter parameter : adapter.parameters()) {
+                    assertThat(worst(gradient(parameter), c.golden("grad." + c.key(parameter, adapter))))
+                            .as(parameter.name())
+                            .isLessThan(1e-4);
+                }
+            }
+            LoraAdapter trained = c.adapter("adapter");
+            try (Trainer trainer = c.trainer(trained, STEPS)) {
+                List<StepMetrics> steps = run(trainer);
+                for (int i = 0; i < STEPS; i++) {
+                    float loss = c.golden("train.losses")[i];
+                    float norm = c.golden("train.grad_norms")[i];
+                    assertThat(steps.get(i).loss()).as("loss %s", i).isCloseTo(loss, within(1e-3 * loss));
+                    assertThat(steps.get(i).gradNorm()).as("norm %s", i).isCloseTo(norm, within(1e-3 * norm));
+                }
+                for (Parameter parameter : trained.parameters()) {
+                    assertThat(c.worstOfWhatLearns(parameter, trained))
+                            .as(parameter.name())
+                            .isLessThan(2e-3);
+                }
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @FieldSource("MERGED")
+    void mergedInMemoryAndOnDisk(String name) throws IOException {
+        try (Case c = new Case(name)) {
+            LoraAdapter trained = c.adapter("trained");
+            float[] base = c.logits(c.decoder());
+            // On a tied head PEFT merges the embedding's update into the head too (peft #2018): there the adapter's own
+            // logits count.
+            String expected = name.equals("llama-embedding-tied") ? "trained.logits" : "merged.logits";
+            c.decoder().merge(c.kernels, trained);
+            c.assertLogits(c.decoder(), expected);
+            c.decoder().unmerge();
+            assertThat(c.logits(c.decoder())).isEqualTo(base);
+            c.model.saveMerged(temporary.resolve("merged"), trained, c.kernels, Optional.empty());
+            try (CausalLanguageModel merged = CausalLanguageModel.open(temporary.resolve("merged"))) {
+                c.assertLogits(merged.decoder(), expected);
+            }
+        }
+    }
+
+    /** Written and read again, an adapter is what it was. */
+    @ParameterizedTest
+    @FieldSource("CASES")
+    void writtenInPeftsFormat(String name) throws IOException {
+        try (Case c = new Case(name);
+                PeftAdapter stored = PeftAdapter.open(c.folder.resolve("trained"))) {
+            Path copy = temporary.resolve("copy");
+            LoraAdapter adapter = c.adapter("trained");
+            PeftAdapter.write(
+                    copy,
+                    new PeftConfig(
+                            adapter.config(),
+                            Optional.of("base"),
+                            stored.config().fanInFanOut(),
+                            Optional.empty()),
+                    adapter.stored(c.arena),
+                    new ModelCard(1, ""));
+            try (SafetensorsFile ours = SafetensorsFile.open(copy.resolve(PeftAdapter.WEIGHTS));
+                    SafetensorsFile theirs =
+                            SafetensorsFile.open(c.folder.resolve("trained").resolve(PeftAdapter.WEIGHTS))) {
+                ours.tensors().forEach(tensor -> {
+                    assertThat(tensor.shape())
+                            .as(tensor.name())
+                            .isEqualTo(theirs.info(tensor.name()).shape());
+                    assertThat(ours.bytes(tensor.name()).mismatch(theirs.bytes(tensor.name())))
+                            .as(tensor.name())
+                            .isEqualTo(-1);
+                });
+                // PEFT also saves the weights of the base that are under an adapter of the vocabulary.
+                assertThat(theirs.tensors().stream().filter(t -> !ours.has(t.name())))
+                        .allMatch(t -> t.name().endsWith(".base_layer.weight"));
+            }
+            PeftConfig written = PeftConfig.read(copy.resolve(PeftConfig.FILE));
+            assertThat(written.lora()).isEqualTo(stored.config().lora());
+        }
+    }
+
+    @ParameterizedTest
+    @FieldSource("PISSA")
+    void aPissaAdapterConvertsAsPeftConvertsIt(String name) throws IOException {
+        try (Case c = new Case(name);
+                PeftAdapter theirs = PeftAdapter.open(c.folder.resolve("converted"))) {
+            LoraAdapter trained = c.adapter("trained");
+            assertThat(trained.config().doubled().rank())
+                    .isEqualTo(theirs.config().lora().rank());
+            assertThat(trained.config().doubled().alpha())
+                    .isEqualTo(theirs.config().lora().alpha());
+            assertThat(theirs.config().lora().initialization().isPissa()).isFalse();
+            LoraAdapter ours = LoraAdapter.of(
+                    trained.config().doubled(),
+                    c.decoder().shape(),
+                    trained.asLora(c.arena).orElseThrow(),
+                    c.arena);
+            c.decoder().activate(ours);
+            c.assertLogits(c.decoder(), "trained.logits");
+            c.decoder().activate(theirs.load(c.decoder(), c.arena));
+            c.assertLogits(c.decoder(), "trained.logits");
+        }
+    }
+
+    static final List<String> PISSA =
+            CASES.stream().filter(name -> name.contains("pissa")).toList();
+
+    private static List<StepMetrics> run(Trainer trainer) {
+        List<StepMetrics> steps = new ArrayList<>();
+        trainer.run(new TrainingListener() {
+            @Override
+            public void step(StepMetrics metrics) {
+                steps.add(metrics);
+            }
+        });
+        return steps;
+    }
+
+    private static float[] gradient(Parameter parameter) {
+        return asStored(parameter, parameter.gradient());
+    }
+
+    private static float[] value(Parameter parameter) {
+        return asStored(parameter, parameter.value().asTensor());
+    }
+
+    /** A of an embedding is held the other way round than it is stored. */
+    private static float[] asStored(Parameter parameter, Tensor tensor) {
+        if (!parameter.name().endsWith(".lora_embedding_A")) {
+            return tensor.toArray();
+        }
+        try (Arena arena = Arena.ofConfined()) {
+            return tensor.asWeight().transposed(arena).toArray();
+        }
+    }
+
+    /** The largest difference as a share of the largest element. */
+    private static double worst(float[] actual, float[] expected) {
+        assertThat(actual).hasSameSizeAs(expected);
+        double difference = 0;
+        double largest = 0;
+        for (int i = 0; i < expected.length; i++) {
+            difference = Math.max(difference, Math.abs(actual[i] - expected[i]));
+            largest = Math.max(largest, Math.abs(expected[i]));
+        }
+        return difference / largest;
+    }
+
+    /** A fixture with everything open. */
+    private static final class Case implements AutoCloseable {
+        private final Arena arena = Arena.ofShared();
+        private final Path folder;
+        private final Kernels kernels = KernelsLookup.named("vector", 2);
+        private final CausalLanguageModel model;
+        private final SafetensorsFile golden;
+        private final List<Sample> samples;
+
+        Case(String name) throws IOException {
+            folder = Fixtures.folder(name);
+            String base = Files.readString(folder.resolve("base.txt")).strip();
+            model = CausalLanguageModel.open(Fixtures.folder(base).resolve("model"));
+            golden = SafetensorsFile.open(folder.resolve("golden.safetensors"));
+            samples = Fixtures.batch(golden);
+        }
+
+        Decoder decoder() {
+            return model.decoder();
+        }
+
+        LoraAdapter adapter(String name) {
+            try (PeftAdapter stored = PeftAdapter.open(folder.resolve(name))) {
+                return stored.load(decoder(), arena, components());
+            }
+        }
+
+        /** The principal part is what an adapter that was not trained has in A and B. */
+        private PrincipalComponents components() {
+            return (name, weight, transposed, rank, iterations, into) -> {
+                try (PeftAdapter initial = PeftAdapter.open(folder.resolve("adapter"))) {
+                    LoraWeights matrices = initial.modules().get(name);
+                    float factor = (float) Math.sqrt(initial.config().lora().scaling(name));
+                    return new LoraWeights(scaled(matrices.a(), factor, into), scaled(matrices.b(), factor, into));
+                }
+            };
+        }
+
+        private static Weight scaled(Weight weight, float factor, Arena into) {
+            Tensor tensor = weight.toTensor(into);
+            for (long i = 0; i < tensor.size(); i++) {
+                float value = tensor.segment().getAtIndex(ValueLayout.JAVA_FLOAT, i);
+                tensor.segment().setAtIndex(ValueLayout.JAVA_FLOAT, i, value * factor);
+            }
+            return tensor.asWeight();
+        }
+
+        Trainer trainer(LoraAdapter adapter, int steps) {
+            decoder().activate(adapter);
+            TrainingConfig config = TrainingConfig.builder()
+                    .learningRate(5e-3)
+                    .weightDecay(0.01)
+                    .schedule(Schedule.CONSTANT)
+                    .steps(steps)
+                    .batchSize(BATCH)
+                    .shuffle(false)
+                    .build();
+            return new Trainer(decoder(), kernels, adapter.parameters(), samples, List.of(), config);
+        }
+
+        /** The golden numbers' name for what is trained. */
+        String key(Parameter parameter, LoraAdapter adapter) {
+            String name = parameter.name();
+            String module = name.substring(0, name.lastIndexOf('.'));
+            boolean under =
+                    adapter.replaced().containsKey(name) && adapter.modules().containsKey(module);
+            return "base_model.model." + (under ? module + ".base_layer.bias" : name);
+        }
+
+        /**
+         * The largest difference from PyTorch's trained values. A bias of keys hardly changes what attention gives: AdamW makes
+         * whole steps of gradients that are rounding alone, and these are left out.
+         */
+        double worstOfWhatLearns(Parameter parameter, LoraAdapter adapter) {
+            float[] actual = value(parameter);
+            float[] expected = golden("after." + key(parameter, adapter));
+            float[] gradient = golden("grad." + key(parameter, adapter));
+            double largest = 0;
+            for (Parameter other : adapter.parameters()) {
+                for (float element : golden("grad." + key(other, adapter))) {
+                    largest = Math.max(largest, Math.abs(element));
+                }
+            }
+            for (int i = 0; i < actual.length; i++) {
+                if (parameter.name().endsWith(".bias") && Math.abs(gradient[i]) < 1e-3 * largest) {
+                    actual[i] = expected[i];
+                }
+            }
+            return worst(actual, expected);
+        }
+
+        float[] golden(String tensor) {
+            return golden.weight(tensor).toTensor(arena).toArray();
+        }
+
+        float[] logits(Decoder decoder) {
+            Sample sample = samples.getFirst();
+            Tensor logits = Tensor.allocate(arena, sample.length(), decoder.vocabularySize());
+            Logits.of(decoder, kernels, sample.inputIds(), logits);
+            return logits.toArray();
+        }
+
+        /** Compares the rows that are not padding; they come first in each sequence. */
+        void assertLogits(Decoder decoder, String tensor) {
+            MemorySegment expected = golden.bytes(tensor);
+            int vocabulary = decoder.vocabularySize();
+            int padded = samples.getFirst().length();
+            for (int row = 0; row < BATCH; row++) {
+                Sample sample = samples.get(row);
+                Tensor actual = Tensor.allocate(arena, sample.length(), vocabulary);
+                Logits.of(decoder, kernels, sample.inputIds(), actual);
+                float[] wanted = expected.asSlice(4L * row * padded * vocabulary, 4L * sample.length() * vocabulary)
+                        .toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
+                assertThat(worst(actual.toArray(), wanted))
+                        .as(tensor + " of row " + row)
+                        .isLessThan(1e-4);
+            }
+        }
+
+        @Override
+        public void close() {
+            golden.close();
+            model.close();
+            kernels.close();
+            arena.close();
+        }
+    }
+}
