@@ -50,6 +50,8 @@ final class CommandRunner {
     CommandLine commandLine() {
         CommandLine commandLine = new CommandLine(rankine);
         commands().forEach(commandLine::addSubcommand);
+        List.of(new ExportGgufCommand(terminal), new ExportMlxCommand(terminal))
+                .forEach(commandLine.getSubcommands().get("export")::addSubcommand);
         return commandLine
                 .setOut(new PrintWriter(terminal.out(), true, StandardCharsets.UTF_8))
                 .setErr(new PrintWriter(terminal.err(), true, StandardCharsets.UTF_8))
@@ -81,6 +83,7 @@ final class CommandRunner {
                 new LogitsCommand(terminal),
                 new MergeCommand(terminal),
                 new QuantizeCommand(terminal),
+                new ExportCommand(),
                 new SvdCommand(terminal),
                 new ExtractCommand(terminal),
                 new InspectCommand(terminal),

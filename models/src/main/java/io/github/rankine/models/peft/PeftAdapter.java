@@ -175,7 +175,7 @@ public final class PeftAdapter implements AutoCloseable {
 
     /**
      * Checks that the base's weights, where the adapter brings any of them along, are those that the adapter was trained
-     * over.
+     * over. A planned base has none to compare.
      *
      * @throws RankineException that names the first one that differs
      */
@@ -185,7 +185,8 @@ public final class PeftAdapter implements AutoCloseable {
         }
         for (Linear linear : base.linears()) {
             String name = PeftTensors.PREFIX + linear.name() + ".base_layer.weight";
-            if (file.has(name) && !isRounding(file.weight(name), linear.weight().value())) {
+            Weight weight = linear.weight().value();
+            if (file.has(name) && weight.hasMemory() && !isRounding(file.weight(name), weight)) {
                 throw new RankineException(file.path() + ": tensor '" + name + "': not the base's "
                         + linear.weight().name() + "; name the model that the adapter was trained over");
             }

@@ -1,0 +1,2 @@
+/** Adapters in the formats of other programs. */
+package io.github.rankine.models.export;
