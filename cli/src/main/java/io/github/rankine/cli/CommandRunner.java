@@ -82,6 +82,7 @@ final class CommandRunner {
                 new MergeCommand(terminal),
                 new SvdCommand(terminal),
                 new ExtractCommand(terminal),
+                new CommandLine(new AdaptersCommand()).addSubcommand(new CombineCommand(terminal)),
                 new InspectCommand(terminal),
                 new PlanCommand(terminal),
                 new DemoCommand(terminal),
