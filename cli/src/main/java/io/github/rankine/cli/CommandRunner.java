@@ -86,6 +86,7 @@ final class CommandRunner {
                 new ExportCommand(),
                 new SvdCommand(terminal),
                 new ExtractCommand(terminal),
+                new CommandLine(new AdaptersCommand()).addSubcommand(new CombineCommand(terminal)),
                 new InspectCommand(terminal),
                 new PlanCommand(terminal),
                 new DemoCommand(terminal),

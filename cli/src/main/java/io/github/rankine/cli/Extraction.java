@@ -14,7 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.ToIntFunction;
 
-/** Adapters of any rank from the decomposed update of a full fine-tune, the nearest to it that there are (Eckart and Young 1936). */
+/** Adapters of any rank from a decomposed update, the nearest to it that there are (Eckart and Young 1936). */
 final class Extraction {
     private final Map<String, Decomposition> updates;
 

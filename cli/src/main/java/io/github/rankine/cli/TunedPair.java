@@ -12,7 +12,6 @@ import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.reference.lowrank.Decomposition;
 import io.github.rankine.reference.lowrank.LowRank;
-import io.github.rankine.reference.lowrank.RandomizedSvd;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -27,9 +26,6 @@ import java.util.stream.Collectors;
 final class TunedPair {
     /** Singular values that are taken where all of them are too many. */
     private static final int VALUES = 64;
-
-    /** Values up to this share of all of them are found faster by random sampling. */
-    private static final int SAMPLING_SHARE = 4;
 
     private final Map<String, Linear> before = new LinkedHashMap<>();
     private final Map<String, Linear> after = new LinkedHashMap<>();
@@ -123,11 +119,10 @@ final class TunedPair {
     Decomposition decompose(LinearShape module, Integer values, Kernels kernels) {
         try (Arena arena = Arena.ofShared()) {
             Tensor update = difference(module, arena);
-            boolean sampled = values != null && values * SAMPLING_SHARE <= Math.min(module.inputs(), module.outputs());
             String name = tunedFolder + ": " + module.name();
-            return sampled
-                    ? RandomizedSvd.of(name, update, values, kernels)
-                    : LowRank.decompose(name, update, values == null ? VALUES : values, kernels);
+            return values == null
+                    ? LowRank.decompose(name, update, VALUES, kernels)
+                    : LowRank.largest(name, update, values, kernels);
         }
     }
 

@@ -6,17 +6,20 @@ import io.github.rankine.engine.lora.ModuleSelector;
 import io.github.rankine.models.files.AtomicFile;
 import java.math.BigDecimal;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.OptionalDouble;
+import java.util.OptionalLong;
+import java.util.stream.Collectors;
 
 /**
  * What an adapter's README.md tells beyond its configuration: front matter that the Hub reads, as in PEFT's own card,
  * and a page that says what the adapter is and how it came about.
  *
- * @param baseParameters parameters of the base model
+ * @param baseParameters parameters of the base model, if it was at hand
  * @param origin         how it came about: a section in Markdown
  */
-public record ModelCard(long baseParameters, String origin) {
+public record ModelCard(OptionalLong baseParameters, String origin) {
     /** The file's name in an adapter's folder. */
     public static final String FILE = "README.md";
 
@@ -32,15 +35,16 @@ public record ModelCard(long baseParameters, String origin) {
     public static ModelCard trained(
             long baseParameters, String data, long steps, long tokens, double loss, OptionalDouble evalLoss) {
         String evaluated = evalLoss.isPresent() ? format("- **Held-out loss:** %.4f\n", evalLoss.getAsDouble()) : "";
-        return new ModelCard(baseParameters, format("""
-            ## Training
+        return new ModelCard(
+                OptionalLong.of(baseParameters), format("""
+                    ## Training
 
-            - **Data:** %s
-            - **Steps:** %,d
-            - **Tokens:** %,d
-            - **Final loss:** %.4f
-            %s\
-            """, oneLine(data), steps, tokens, loss, evaluated));
+                    - **Data:** %s
+                    - **Steps:** %,d
+                    - **Tokens:** %,d
+                    - **Final loss:** %.4f
+                    %s\
+                    """, oneLine(data), steps, tokens, loss, evaluated));
     }
 
     /**
@@ -50,12 +54,38 @@ public record ModelCard(long baseParameters, String origin) {
      * @param energy share of the update's energy that the adapter keeps
      */
     public static ModelCard extracted(long baseParameters, String tuned, double energy) {
-        return new ModelCard(baseParameters, format("""
+        return new ModelCard(OptionalLong.of(baseParameters), format("""
             ## Extraction
 
             - **From:** %s, by truncated singular value decomposition of its difference from the base
             - **Energy kept:** %.2f %% of the adapted layers' update
             """, oneLine(tuned), 100 * energy));
+    }
+
+    /**
+     * The card of an adapter that was made of several.
+     *
+     * @param parts  each of them with its weight
+     * @param method how they were combined
+     * @param energy share of the combined update's energy that the adapter keeps; empty where nothing was cut off
+     */
+    public static ModelCard combined(List<String> parts, String method, OptionalDouble energy) {
+        return new ModelCard(
+                OptionalLong.empty(),
+                format(
+                        """
+                        ## Combination
+
+                        - **Method:** %s
+                        %s- **Energy kept:** %s
+                        """,
+                        method,
+                        parts.stream()
+                                .map(part -> "- **Of:** " + oneLine(part) + "\n")
+                                .collect(Collectors.joining()),
+                        energy.isPresent()
+                                ? format("%.2f %% of the combined update", 100 * energy.getAsDouble())
+                                : "all, the sum is exact"));
     }
 
     void write(Path file, PeftConfig config, AdapterWeights weights) {
@@ -88,7 +118,7 @@ public record ModelCard(long baseParameters, String origin) {
                 - **Dropout:** %s
                 - **Target modules:** %s
                 %s\
-                - **Trained parameters:** %,d of %,d (%.4f %%)
+                - **Trained parameters:** %,d%s
 
                 %s
                 ## Use
@@ -113,8 +143,11 @@ public record ModelCard(long baseParameters, String origin) {
                 oneLine(targets(lora.targetModules())),
                 variants(lora),
                 trained,
-                baseParameters,
-                100.0 * trained / baseParameters,
+                baseParameters.isPresent()
+                        ? format(
+                                " of %,d (%.4f %%)",
+                                baseParameters.getAsLong(), 100.0 * trained / baseParameters.getAsLong())
+                        : "",
                 origin,
                 '"' + oneLine(base).replace("\\", "\\\\").replace("\"", "\\\"") + '"');
     }

@@ -259,4 +259,24 @@ class PeftAdapterTest {
                                 + "- **Held-out loss:** 0.5000\n")
                 .doesNotContain("%s", "null");
     }
+
+    /** Nothing is known of its base's size. */
+    @Test
+    void theCardOfACombinationSaysWhatItIsOf() {
+        ModelCard card = ModelCard.combined(List.of("0.7 x a\nb", "-0.5 x c"), "svd", OptionalDouble.of(0.98765));
+        try (PeftAdapter adapter =
+                PeftAdapter.open(Fixtures.folder("qwen2-bias").resolve("adapter"))) {
+            PeftAdapter.write(folder, adapter.config(), adapter.modules(), card);
+        }
+        assertThat(folder.resolve(ModelCard.FILE))
+                .content()
+                .contains(
+                        "- **Trained parameters:** 17,920\n",
+                        "## Combination\n\n"
+                                + "- **Method:** svd\n"
+                                + "- **Of:** 0.7 x a b\n"
+                                + "- **Of:** -0.5 x c\n"
+                                + "- **Energy kept:** 98.77 % of the combined update\n")
+                .doesNotContain("%s", "null");
+    }
 }

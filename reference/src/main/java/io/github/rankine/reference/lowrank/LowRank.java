@@ -13,6 +13,9 @@ public final class LowRank {
     /** Up to this shorter side a matrix is decomposed in full: minutes from here on. */
     public static final int FULL_UP_TO = 1024;
 
+    /** Values up to this share of all of them are found faster by random sampling. */
+    private static final int SAMPLING_SHARE = 4;
+
     private LowRank() {}
 
     /**
@@ -27,6 +30,19 @@ public final class LowRank {
         return least <= FULL_UP_TO || count >= least
                 ? FullSvd.of(name, matrix)
                 : RandomizedSvd.of(name, matrix, count, kernels);
+    }
+
+    /**
+     * The decomposition of a matrix of which its largest values are enough: by random sampling where they are few.
+     *
+     * @param name  what the matrix is, for messages
+     * @param count values that are wanted at least, where it has as many
+     * @throws RankineException where an element is not a finite number
+     */
+    public static Decomposition largest(String name, Tensor matrix, int count, Kernels kernels) {
+        return (long) count * SAMPLING_SHARE <= Math.min(matrix.rows(), matrix.cols())
+                ? RandomizedSvd.of(name, matrix, count, kernels)
+                : decompose(name, matrix, count, kernels);
     }
 
     /**

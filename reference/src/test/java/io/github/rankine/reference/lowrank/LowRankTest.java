@@ -172,4 +172,22 @@ class LowRankTest {
             assertThat(large.residual()).isPositive();
         }
     }
+
+    /** A few values are sampled, more of them are found with all the others. */
+    @Test
+    void whereAFewValuesAreEnoughTheyAreSampled() {
+        try (Arena arena = Arena.ofShared()) {
+            Tensor matrix = Matrices.of(arena, "sum:60:0.7", 60, 80);
+            double[] all = FullSvd.of("m", matrix).values();
+            Decomposition few = LowRank.largest("m", matrix, 15, kernels);
+            assertThat(few.values()).hasSize(15);
+            assertThat(few.residual()).isPositive();
+            for (int i = 0; i < 15; i++) {
+                assertThat(few.values()[i]).isCloseTo(all[i], within(1e-5 * all[0]));
+            }
+            Decomposition more = LowRank.largest("m", matrix, 16, kernels);
+            assertThat(more.values()).containsExactly(all);
+            assertThat(more.residual()).isZero();
+        }
+    }
 }
