@@ -3,6 +3,7 @@ package io.github.rankine.cli;
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraWeights;
+import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.models.peft.PeftAdapter;
 import io.github.rankine.models.peft.PeftConfig;
 import io.github.rankine.reference.combine.WeightedUpdate;
@@ -33,6 +34,7 @@ final class AdapterSet implements AutoCloseable {
         AdapterSet set = new AdapterSet(named);
         try {
             named.forEach(adapter -> set.opened.add(PeftAdapter.open(adapter.folder())));
+            set.opened.forEach(adapter -> adapter.requirePlain("a combination"));
             set.collectModules();
             set.requireOneLayout();
             return set;
@@ -115,6 +117,15 @@ final class AdapterSet implements AutoCloseable {
         return opened.stream()
                 .flatMap(adapter -> adapter.config().baseModelNameOrPath().stream())
                 .findFirst();
+    }
+
+    /** How their base was quantised while they were trained, where all agree. */
+    Optional<QuantizedType> baseQuantization() {
+        List<Optional<QuantizedType>> all = opened.stream()
+                .map(adapter -> adapter.config().baseQuantization())
+                .distinct()
+                .toList();
+        return all.size() == 1 ? all.getFirst() : Optional.empty();
     }
 
     /** What is to be said where they name different bases: the same one may have two names. */

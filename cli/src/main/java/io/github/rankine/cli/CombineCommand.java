@@ -2,6 +2,7 @@ package io.github.rankine.cli;
 
 import io.github.rankine.engine.kernels.Dropout;
 import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.lora.AdapterWeights;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.tensor.Tensor;
@@ -219,8 +220,9 @@ final class CombineCommand implements Runnable {
     private CombinationReport write(AdapterSet set, Map<String, LoraWeights> weights, CombinationReport report) {
         PeftAdapter.write(
                 output,
-                new PeftConfig(Extraction.config(report.ranks()), set.base(), set.fanInFanOut()),
-                weights,
+                new PeftConfig(
+                        Extraction.config(report.ranks()), set.base(), set.fanInFanOut(), set.baseQuantization()),
+                AdapterWeights.of(weights),
                 ModelCard.combined(set.parts(), methodInWords(), report.energy()));
         return report;
     }

@@ -7,6 +7,7 @@ import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.peft.PeftAdapter;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.function.BiFunction;
 import picocli.CommandLine.Option;
 
@@ -30,8 +31,9 @@ final class ExportSource {
      */
     <T> T as(BiFunction<LoraAdapter, ModelConfig, T> format, Arena arena) {
         ModelConfig config = ModelConfig.read(model);
-        try (CausalLanguageModel base = CausalLanguageModel.planned(config);
+        try (CausalLanguageModel base = CausalLanguageModel.planned(config, Optional.empty());
                 PeftAdapter stored = PeftAdapter.open(adapter)) {
+            stored.requirePlain("the export");
             LoraAdapter loaded = stored.load(base.decoder(), arena);
             try {
                 return format.apply(loaded, config);

@@ -6,6 +6,7 @@ import static org.assertj.core.data.Offset.offset;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.rankine.engine.lora.AdapterWeights;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.lora.ModuleSelector;
@@ -315,8 +316,9 @@ class CombineCommandTest {
                     new PeftConfig(
                             LoraConfig.of(1, 1, new ModuleSelector.Suffixes(List.of("q"))),
                             Optional.ofNullable(base),
-                            fanInFanOut),
-                    Map.of("h.0.q", new LoraWeights(a.asWeight(), b.asWeight())),
+                            fanInFanOut,
+                            Optional.empty()),
+                    AdapterWeights.of(Map.of("h.0.q", new LoraWeights(a.asWeight(), b.asWeight()))),
                     ModelCard.trained(1, "none", 1, 1, 1, OptionalDouble.empty()));
         }
         return folder;

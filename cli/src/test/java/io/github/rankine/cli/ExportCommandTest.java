@@ -3,6 +3,7 @@ package io.github.rankine.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.rankine.engine.lora.AdapterWeights;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.lora.ModuleSelector;
@@ -188,8 +189,8 @@ class ExportCommandTest {
             }
             PeftAdapter.write(
                     folder,
-                    new PeftConfig(config, Optional.empty(), false),
-                    modules,
+                    new PeftConfig(config, Optional.empty(), false, Optional.empty()),
+                    AdapterWeights.of(modules),
                     ModelCard.trained(1, "none", 1, 1, 1, OptionalDouble.empty()));
         }
         return folder;

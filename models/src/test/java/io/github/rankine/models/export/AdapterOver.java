@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.function.UnaryOperator;
 
@@ -26,7 +27,7 @@ record AdapterOver(LoraAdapter adapter, ModelConfig base) {
     /** The one that PEFT wrote. */
     static AdapterOver fixture(String name, Arena arena) {
         ModelConfig base = ModelConfig.read(Fixtures.folder(name).resolve("model"));
-        try (CausalLanguageModel model = CausalLanguageModel.planned(base);
+        try (CausalLanguageModel model = CausalLanguageModel.planned(base, Optional.empty());
                 PeftAdapter stored = PeftAdapter.open(Fixtures.folder(name).resolve("adapter"))) {
             return new AdapterOver(stored.load(model.decoder(), arena), base);
         }
@@ -34,8 +35,8 @@ record AdapterOver(LoraAdapter adapter, ModelConfig base) {
 
     /** One with random matrices. */
     static AdapterOver random(ModelConfig base, LoraConfig config, Arena arena) {
-        try (CausalLanguageModel model = CausalLanguageModel.planned(base)) {
-            LoraAdapter adapter = LoraAdapter.initialize(config, model.decoder().linearShapes(), 1, arena);
+        try (CausalLanguageModel model = CausalLanguageModel.planned(base, Optional.empty())) {
+            LoraAdapter adapter = LoraAdapter.initialize(config, model.decoder().shape(), 1, arena);
             Random random = new Random(2);
             for (LoraModule module : adapter.modules().values()) {
                 Tensor b = module.b().value().asTensor();

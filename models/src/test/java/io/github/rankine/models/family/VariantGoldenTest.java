@@ -33,6 +33,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.FieldSource;
@@ -143,7 +144,7 @@ class VariantGoldenTest {
                             stored.config().fanInFanOut(),
                             Optional.empty()),
                     adapter.stored(c.arena),
-                    new ModelCard(1, ""));
+                    new ModelCard(OptionalLong.empty(), ""));
             try (SafetensorsFile ours = SafetensorsFile.open(copy.resolve(PeftAdapter.WEIGHTS));
                     SafetensorsFile theirs =
                             SafetensorsFile.open(c.folder.resolve("trained").resolve(PeftAdapter.WEIGHTS))) {

@@ -163,7 +163,7 @@ class PeftAdapterTest {
                                 + ": tensor 'base_model.model.lm_head.base_layer.weight': not the base's"
                                 + " lm_head.weight; name the model that the adapter was trained over");
                 // A base of shapes alone has no weights that could differ.
-                try (CausalLanguageModel planned = CausalLanguageModel.planned(model.config())) {
+                try (CausalLanguageModel planned = CausalLanguageModel.planned(model.config(), Optional.empty())) {
                     assertThat(adapter.load(planned.decoder(), arena).modules()).containsOnlyKeys("lm_head");
                 }
             }
@@ -266,7 +266,7 @@ class PeftAdapterTest {
         ModelCard card = ModelCard.combined(List.of("0.7 x a\nb", "-0.5 x c"), "svd", OptionalDouble.of(0.98765));
         try (PeftAdapter adapter =
                 PeftAdapter.open(Fixtures.folder("qwen2-bias").resolve("adapter"))) {
-            PeftAdapter.write(folder, adapter.config(), adapter.modules(), card);
+            PeftAdapter.write(folder, adapter.config(), adapter.weights(), card);
         }
         assertThat(folder.resolve(ModelCard.FILE))
                 .content()
