@@ -118,7 +118,7 @@ final class DemoLesson {
                 .batchSize(BATCH)
                 .seed(SEED)
                 .build();
-        MemoryPlan plan = FineTune.plan(model, lora, data, config);
+        MemoryPlan plan = FineTune.plan(model, Optional.of(lora), Optional.empty(), data, config);
         LoraAdapter adapter = LoraAdapter.initialize(lora, model.decoder().shape(), config.seed(), arena);
         RunFolder run = new RunFolder(adapterFolder());
         long start = System.nanoTime();

@@ -8,6 +8,8 @@ import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.PrincipalComponents;
 import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.prefix.Prefix;
+import io.github.rankine.engine.prefix.PrefixConfig;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.train.MemoryPlan;
@@ -32,6 +34,7 @@ import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -44,7 +47,8 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "finetune",
         description = {
-            "Trains a LoRA adapter for a model on a file of examples, or with --full all of the model's weights.",
+            "Trains a LoRA adapter for a model on a file of examples, or virtual tokens, or with --full all of the"
+                    + " model's weights.",
             "The output folder gets the adapter in PEFT's format, with --full a checkpoint (the last one; the best by"
                     + " --eval-data in best/), metrics.jsonl, loss.png and the state that --resume goes on from.",
             "Ctrl-C finishes the step, saves and exits with 130."
@@ -116,6 +120,9 @@ final class FinetuneCommand implements Callable<Integer> {
     private QuantizeOption quantize;
 
     @Mixin
+    private PrefixOptions prefix;
+
+    @Mixin
     private LoraOptions lora;
 
     @Mixin
@@ -151,31 +158,59 @@ final class FinetuneCommand implements Callable<Integer> {
     }
 
     private int trainAdapter(TrainingConfig wanted, RunFolder folder) {
+        ModelConfig modelConfig = ModelConfig.read(model);
+        Optional<PrefixConfig> virtualTokens = prefix.config(modelConfig);
+        if (!prefix.trainsLora()) {
+            lora.refuseFor("--peft-type prefix_tuning");
+            lora.refuseTargets("--peft-type prefix_tuning");
+        }
         LoraConfig fresh = lora.config();
         try (CausalLanguageModel base = CausalLanguageModel.open(model, quantize.type());
                 Arena arena = Arena.ofShared();
                 Kernels kernels = kernelOptions.open()) {
             BaseShape shape = base.decoder().shape();
-            if (this.lora.initAdapter().isEmpty()) {
+            if (prefix.trainsLora() && lora.initAdapter().isEmpty()) {
                 LoraAdapter.requireTargets(fresh, shape);
             }
             TrainingData samples = read(base.config());
-            LoraConfig lora = this.lora
-                    .initAdapter()
-                    .map(initial -> storedConfig(initial, shape))
-                    .orElse(fresh);
-            TrainingConfig config = memory.decide(wanted, candidate -> FineTune.plan(base, lora, samples, candidate));
-            describe(base, lora);
-            requireMemory(FineTune.plan(base, lora, samples, config), config);
-            boolean convert = this.lora.convert(lora);
-            LoraAdapter adapter = adapter(lora, base.decoder(), config.seed(), kernels, arena);
-            return train(base, kernels, new Trainee.Adapter(adapter, convert), samples, config, folder);
+            Optional<LoraConfig> adapted = prefix.trainsLora()
+                    ? Optional.of(lora.initAdapter()
+                            .map(initial -> storedConfig(initial, shape))
+                            .orElse(fresh))
+                    : Optional.empty();
+            TrainingConfig config =
+                    memory.decide(wanted, candidate -> FineTune.plan(base, adapted, virtualTokens, samples, candidate));
+            adapted.ifPresent(wantedLora -> describe(base, wantedLora));
+            requireMemory(FineTune.plan(base, adapted, virtualTokens, samples, config), config);
+            Optional<Trainee.Adapter> adapter = adapted.map(wantedLora -> new Trainee.Adapter(
+                    adapter(wantedLora, base.decoder(), config.seed(), kernels, arena), lora.convert(wantedLora)));
+            Trainee trainee = virtualTokens
+                    .<Trainee>map(wantedPrefix ->
+                            prefixed(wantedPrefix, base.decoder(), config.seed(), adapter, kernels, arena))
+                    .or(() -> adapter)
+                    .orElseThrow();
+            return train(base, kernels, trainee, samples, config, folder);
         }
+    }
+
+    private Trainee prefixed(
+            PrefixConfig config,
+            Decoder base,
+            long seed,
+            Optional<Trainee.Adapter> adapter,
+            Kernels kernels,
+            Arena arena) {
+        Prefix virtualTokens = Prefix.initialize(config, base.layers(), base.keyWidth(), seed, arena);
+        terminal.err()
+                .println("prefix: " + Figures.count(elements(virtualTokens.parameters())) + " parameters for "
+                        + config.virtualTokens() + " virtual tokens");
+        return new Trainee.Prefixed(virtualTokens, config, adapter, kernels);
     }
 
     private int trainWeights(TrainingConfig wanted, RunFolder folder) {
         lora.refuseFor("--full");
         quantize.refuseFor("--full", command);
+        prefix.refuseTypeFor("--full");
         ModelConfig modelConfig = ModelConfig.read(model);
         TrainingData samples = read(modelConfig);
         TrainingConfig config = memory.decide(

@@ -1,5 +1,6 @@
 package io.github.rankine.cli;
 
+import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.PrincipalComponents;
 import io.github.rankine.engine.nn.Decoder;
@@ -7,6 +8,7 @@ import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.models.config.ModelConfig;
 import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.peft.PeftAdapter;
+import io.github.rankine.models.peft.PeftPrefix;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.List;
@@ -32,14 +34,31 @@ final class LoadedModel implements AutoCloseable {
         Arena arena = Arena.ofShared();
         LoadedModel loaded = new LoadedModel(model, arena);
         try {
+            List<Path> prefixes = adapters.stream().filter(PeftPrefix::isPrefix).toList();
+            if (prefixes.size() > 1) {
+                throw new RankineException(
+                        prefixes.getLast() + ": a second prefix; every sequence has one, before its first token");
+            }
             model.decoder()
                     .activate(adapters.stream()
+                            .filter(adapter -> !prefixes.contains(adapter))
                             .map(adapter -> loaded.read(adapter, components, terminal))
                             .toArray(LoraAdapter[]::new));
+            prefixes.forEach(loaded::usePrefix);
             return loaded;
         } catch (RuntimeException | Error e) {
             loaded.close();
             throw e;
+        }
+    }
+
+    private void usePrefix(Path folder) {
+        try {
+            model.decoder().usePrefix(PeftPrefix.read(folder, arena));
+        } catch (RankineException e) {
+            throw e.getMessage().startsWith(folder.toString())
+                    ? e
+                    : new RankineException(folder + ": " + e.getMessage(), e);
         }
     }
 

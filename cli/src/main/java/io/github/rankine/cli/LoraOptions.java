@@ -183,6 +183,14 @@ final class LoraOptions {
         });
     }
 
+    /** Refuses target modules, too. */
+    void refuseTargets(String option) {
+        if (targetModules != null) {
+            throw Usage.wrong(
+                    command, "--target-modules is for adapters, and " + option + " trains none: leave one out");
+        }
+    }
+
     /**
      * The weights to train in full: all of them, or those of the target modules where they are given.
      *

@@ -19,7 +19,7 @@ final class ModelOptions {
     @Option(
             names = "--adapter",
             paramLabel = "DIR",
-            description = "Folder of a PEFT LoRA adapter; several adapters are added up.")
+            description = "Folder of a PEFT adapter: LoRA, of which several are added up, or a prefix.")
     private List<Path> adapters = new ArrayList<>();
 
     @Mixin

@@ -5,6 +5,7 @@ import io.github.rankine.engine.lora.BaseShape;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.prefix.Prefix;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.train.MemoryPlan;
@@ -17,6 +18,7 @@ import io.github.rankine.models.peft.PeftConfig;
 import java.lang.foreign.Arena;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.function.Function;
@@ -63,6 +65,9 @@ final class PlanCommand implements Runnable {
     private QuantizeOption quantize;
 
     @Mixin
+    private PrefixOptions prefix;
+
+    @Mixin
     private LoraOptions lora;
 
     @Mixin
@@ -106,13 +111,14 @@ final class PlanCommand implements Runnable {
         if (full) {
             lora.refuseFor("--full");
             quantize.refuseFor("--full", spec);
+            prefix.refuseTypeFor("--full");
         }
         try (CausalLanguageModel planned = full
                 ? CausalLanguageModel.planned(config, DType.F32)
                 : CausalLanguageModel.planned(config, quantize.type())) {
             Decoder decoder = planned.decoder();
             long base = elements(decoder.parameters());
-            List<Parameter> trained = full ? lora.weights(decoder) : adapter(decoder);
+            List<Parameter> trained = full ? lora.weights(decoder) : beside(decoder, config);
             trained.forEach(parameter -> parameter.train(Arena.global()));
             List<Sample> samples = file == null ? List.of() : samples(config);
             Function<TrainingConfig, MemoryPlan> plan = run -> file == null
@@ -123,7 +129,23 @@ final class PlanCommand implements Runnable {
         }
     }
 
-    /** The parameters of the adapter, which is active from here on. */
+    /** The parameters of what is trained beside the base, which is active from here on. */
+    private List<Parameter> beside(Decoder decoder, ModelConfig config) {
+        List<Parameter> trained = new ArrayList<>();
+        prefix.config(config).ifPresent(virtualTokens -> {
+            Prefix planned = Prefix.planned(virtualTokens, decoder.layers(), decoder.keyWidth());
+            decoder.usePrefix(planned);
+            trained.addAll(planned.parameters());
+        });
+        if (prefix.trainsLora()) {
+            trained.addAll(adapter(decoder));
+        } else {
+            lora.refuseFor("--peft-type prefix_tuning");
+            lora.refuseTargets("--peft-type prefix_tuning");
+        }
+        return trained;
+    }
+
     private List<Parameter> adapter(Decoder decoder) {
         BaseShape base = decoder.shape();
         LoraAdapter adapter = LoraAdapter.planned(loraConfig(base), base);

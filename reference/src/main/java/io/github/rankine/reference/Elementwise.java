@@ -113,4 +113,21 @@ final class Elementwise {
         }
         return sum;
     }
+
+    static double[] tanh(double[] x) {
+        double[] y = new double[x.length];
+        for (int i = 0; i < x.length; i++) {
+            y[i] = Math.tanh(x[i]);
+        }
+        return y;
+    }
+
+    /** {@code dy · (1 − y²)}. */
+    static double[] tanhBackward(double[] y, double[] dy) {
+        double[] dx = new double[y.length];
+        for (int i = 0; i < y.length; i++) {
+            dx[i] = dy[i] * (1 - y[i] * y[i]);
+        }
+        return dx;
+    }
 }

@@ -96,6 +96,16 @@ final class ReferenceKernels implements Kernels {
     }
 
     @Override
+    public void tanh(Tensor x, Tensor y) {
+        write(Elementwise.tanh(readLike(x, y)), y, false);
+    }
+
+    @Override
+    public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
+        write(Elementwise.tanhBackward(readLike(y, dx), readLike(dy, dx)), dx, false);
+    }
+
+    @Override
     public void dropout(Tensor x, Tensor y, float probability, long seed, boolean accumulate) {
         write(Elementwise.dropout(readLike(x, y), probability, seed), y, accumulate);
     }

@@ -53,6 +53,26 @@ interface ElementwiseContract extends KernelsUnderTest {
     }
 
     @TestFactory
+    default Stream<DynamicTest> tanh() {
+        return matrices().flatMap(s -> {
+            double[] x = scaled(normal(1, s.size()), 2);
+            double[] y = Samples.rounded(DType.F32, Elementwise.tanh(x));
+            double[] dy = normal(2, s.size());
+            return trials(s.toString(), t -> {
+                var out = t.output(null, s.n, s.d);
+                t.kernels().tanh(t.input(x, s.n, s.d), out);
+                t.expect(out, y, 1);
+                var inPlace = t.output(x, s.n, s.d);
+                t.kernels().tanh(inPlace, inPlace);
+                t.expect(inPlace, y, 1);
+                var dx = t.output(dy, s.n, s.d);
+                t.kernels().tanhBackward(t.input(y, s.n, s.d), dx, dx);
+                t.expect(dx, Elementwise.tanhBackward(y, dy), 1);
+            });
+        });
+    }
+
+    @TestFactory
     default Stream<DynamicTest> scale() {
         return matrices().flatMap(s -> {
             double[] x = normal(1, s.size());

@@ -53,6 +53,14 @@ class GradientsTest {
     }
 
     @ParameterizedTest
+    @ValueSource(doubles = {0.1, 1, 3})
+    void tanh(double spread) {
+        double[] x = Elementwise.scale(normal(1, 41), spread);
+        double[] dy = normal(2, 41);
+        check(x, () -> Elementwise.tanh(x), dy, Elementwise.tanhBackward(Elementwise.tanh(x), dy));
+    }
+
+    @ParameterizedTest
     @ValueSource(floats = {0f, 0.1f, 0.5f, 0.9f})
     void dropout(float probability) {
         double[] x = normal(1, 200);

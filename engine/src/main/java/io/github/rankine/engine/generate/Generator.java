@@ -44,7 +44,7 @@ public final class Generator {
         }
         List<Integer> tokens = new ArrayList<>();
         try (Workspace workspace = Workspace.empty();
-                KeyValueCache cache = decoder.newCache(prompt.length + limit)) {
+                KeyValueCache cache = decoder.newCache(prompt.length + limit, kernels)) {
             workspace.reserve(Math.max(planned(1), planned(Math.min(prompt.length, PROMPT_CHUNK))));
             int[] next = prompt;
             while (tokens.size() < limit) {

@@ -8,7 +8,7 @@ import io.github.rankine.engine.tensor.Tensor;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * SwiGLU and GELU with their gradients, a block at a time in heap arrays that stay in the first-level cache: the functions
+ * SwiGLU, GELU and tanh with their gradients, a block at a time in heap arrays that stay in the first-level cache: the functions
  * they need are loops of their own, since one loop with all of it exceeds what C2 inlines.
  */
 final class Activations {
@@ -67,6 +67,34 @@ final class Activations {
         } else {
             Elements.copyRow(in, 0, count, y.segment(), y.offset(row, col));
         }
+    }
+
+    void tanh(Tensor x, Tensor y) {
+        forEachBlock(
+                (b, row, col, count) -> {
+                    read(x, row, col, b.x, count);
+                    for (int i = 0; i < count; i++) {
+                        b.out[i] = (float) Math.tanh(b.x[i]);
+                    }
+                    write(b.out, y, row, col, count, false);
+                },
+                x,
+                y);
+    }
+
+    void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
+        forEachBlock(
+                (b, row, col, count) -> {
+                    read(y, row, col, b.x, count);
+                    read(dy, row, col, b.dy, count);
+                    for (int i = 0; i < count; i++) {
+                        b.out[i] = b.dy[i] * (1 - b.x[i] * b.x[i]);
+                    }
+                    write(b.out, dx, row, col, count, false);
+                },
+                y,
+                dy,
+                dx);
     }
 
     void swiglu(Tensor gate, Tensor up, Tensor y) {

@@ -60,6 +60,12 @@ public interface Kernels extends AutoCloseable {
     /** {@code dx (+)= dy · gelu'(x)}. */
     void geluBackward(Tensor x, Tensor dy, Tensor dx, boolean tanhApproximation, boolean accumulate);
 
+    /** {@code y = tanh(x)}, both {@code [n, d]}, which may be the same tensor. */
+    void tanh(Tensor x, Tensor y);
+
+    /** {@code dx = dy · (1 − y²)}, where {@code y = tanh(x)}; {@code dx} may be {@code dy}. */
+    void tanhBackward(Tensor y, Tensor dy, Tensor dx);
+
     /**
      * Inverted dropout: {@code y (+)= x · keep / (1 − p)} where {@code keep} is drawn for each element by hashing
      * {@code (seed, row · cols + col)} ({@link Dropout}); the backward pass is the same call on the gradient. {@code x}

@@ -137,6 +137,18 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void tanh(Tensor x, Tensor y) {
+        Shapes.check(Shapes.same(x, y), "tanh", "equal shapes", x, y);
+        activations.tanh(x, y);
+    }
+
+    @Override
+    public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
+        Shapes.check(Shapes.same(y, dy) && Shapes.same(y, dx), "tanhBackward", "equal shapes", y, dy, dx);
+        activations.tanhBackward(y, dy, dx);
+    }
+
+    @Override
     public void dropout(Tensor x, Tensor y, float probability, long seed, boolean accumulate) {
         Shapes.check(Shapes.same(x, y), "dropout", "equal shapes", x, y);
         Shapes.check(probability >= 0 && probability < 1, "dropout", "a probability in [0, 1)", probability);

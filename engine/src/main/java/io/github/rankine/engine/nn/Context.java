@@ -12,16 +12,22 @@ import io.github.rankine.engine.tensor.Tensor;
  *
  * @param positions     position of each row in its sequence
  * @param positionLimit one more than the highest of them
- * @param spans         which rows see which keys
- * @param cache         keys and values of earlier tokens; null in training
+ * @param starts        first row of each sequence, then the number of rows; null with a cache
+ * @param spans         which rows see which keys of their own
+ * @param prefix        keys and values of virtual tokens before every sequence; null for none
+ * @param cache         keys and values of earlier tokens, the prefix's among them; null in training
  */
-record Context(int[] positions, int positionLimit, AttentionSpans spans, KeyValueCache cache) {
-    static Context of(Batch batch) {
+record Context(
+        int[] positions, int positionLimit, int[] starts, AttentionSpans spans, Variable prefix, KeyValueCache cache) {
+    static Context of(Batch batch, Variable prefix) {
+        int first = prefix == null ? 0 : (int) prefix.rows();
+        int[] positions = new int[batch.tokens()];
         int limit = 0;
-        for (int position : batch.positions()) {
-            limit = Math.max(limit, position + 1);
+        for (int i = 0; i < positions.length; i++) {
+            positions[i] = first + batch.positions()[i];
+            limit = Math.max(limit, positions[i] + 1);
         }
-        return new Context(batch.positions(), limit, AttentionSpans.ofSequences(batch.starts()), null);
+        return new Context(positions, limit, batch.starts(), AttentionSpans.ofSequences(batch.starts()), prefix, null);
     }
 
     /** {@code count} tokens that follow those in the cache. */
@@ -32,7 +38,7 @@ record Context(int[] positions, int positionLimit, AttentionSpans spans, KeyValu
         }
         int limit = cache.length() + count;
         AttentionSpans spans = new AttentionSpans(new int[] {0}, new int[] {count}, new int[] {0}, new int[] {limit});
-        return new Context(positions, limit, spans, cache);
+        return new Context(positions, limit, null, spans, null, cache);
     }
 
     /** Attention over the cache, after adding these keys and values to it. */

@@ -8,6 +8,7 @@ import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraEmbedding;
 import io.github.rankine.engine.lora.LoraModule;
+import io.github.rankine.engine.prefix.Prefix;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tape.Tape;
 import io.github.rankine.engine.tape.TokenOperations;
@@ -44,6 +45,7 @@ public final class Decoder implements AutoCloseable {
     private Parameter embeddingInUse;
     private List<LoraEmbedding> embeddingAdapters = List.of();
     private List<Parameter> replacedByAdapters = List.of();
+    private Prefix prefix;
     private Arena merged;
 
     /**
@@ -76,7 +78,35 @@ public final class Decoder implements AutoCloseable {
     }
 
     public int maxPositions() {
-        return maxPositions;
+        return maxPositions - (prefix == null ? 0 : prefix.tokens());
+    }
+
+    /** Number of blocks. */
+    public int layers() {
+        return blocks.size();
+    }
+
+    /** Elements of a token's keys in a block, and of its values: kvHeads · headDim. */
+    public int keyWidth() {
+        AttentionShape shape = blocks.getFirst().attention().shape();
+        return shape.kvHeads() * shape.headDim();
+    }
+
+    /**
+     * Puts virtual tokens before every sequence from here on; null takes them away. A cache keeps those that it was made with.
+     *
+     * @throws RankineException when they are for another model, or leave no room for a sequence
+     */
+    public void usePrefix(Prefix virtualTokens) {
+        if (virtualTokens != null && virtualTokens.width() != 2 * layers() * keyWidth()) {
+            throw new RankineException("the prefix has rows of " + virtualTokens.width() + " elements, this base needs "
+                    + 2 * layers() * keyWidth() + ": it was made for another base model");
+        }
+        if (virtualTokens != null && virtualTokens.tokens() >= maxPositions) {
+            throw new RankineException("the prefix has " + virtualTokens.tokens() + " virtual tokens, the model takes "
+                    + maxPositions + " with the text: nothing is left for it");
+        }
+        prefix = virtualTokens;
     }
 
     /** Whether a longer sequence than {@link #maxPositions} is impossible and not merely unwise. */
@@ -90,7 +120,11 @@ public final class Decoder implements AutoCloseable {
      * @param recompute whether the backward pass computes each block again instead of keeping what it needs: less memory, a third more time
      */
     public Variable forward(Tape tape, Batch batch, boolean recompute) {
-        Variable x = blocks(tape, batch.ids(), Context.of(batch), recompute);
+        Variable virtualTokens = prefix == null ? null : prefix.values(tape);
+        Variable x = blocks(tape, batch.ids(), Context.of(batch, virtualTokens), recompute);
+        if (virtualTokens != null) {
+            tape.done(virtualTokens);
+        }
         if (batch.lossRows().length < batch.tokens()) {
             Variable all = x;
             x = TokenOperations.gatherRows(tape, all, batch.lossRows());
@@ -126,8 +160,12 @@ public final class Decoder implements AutoCloseable {
             int index = layer;
             if (recompute) {
                 Variable before = x;
+                List<Variable> others = context.prefix() == null ? List.of() : List.of(context.prefix());
                 x = tape.recomputed(
-                        before, block.isTrainable(), (inner, input) -> block.apply(inner, input, context, index));
+                        before,
+                        others,
+                        block.isTrainable(),
+                        (inner, input) -> block.apply(inner, input, context, index));
                 tape.done(before);
             } else {
                 x = block.apply(tape, x, context, index);
@@ -142,19 +180,24 @@ public final class Decoder implements AutoCloseable {
         return y;
     }
 
-    /** An empty cache for {@code capacity} tokens. */
-    public KeyValueCache newCache(int capacity) {
-        return KeyValueCache.allocate(blocks.size(), capacity, keyWidth());
+    /** A cache for {@code capacity} tokens, empty but for the virtual ones. */
+    public KeyValueCache newCache(int capacity, Kernels kernels) {
+        if (prefix == null) {
+            return KeyValueCache.allocate(layers(), capacity, keyWidth());
+        }
+        KeyValueCache cache = KeyValueCache.allocate(layers(), prefix.tokens() + capacity, keyWidth());
+        try (Arena arena = Arena.ofShared()) {
+            cache.storePrefix(prefix.computed(kernels, arena));
+        }
+        return cache;
     }
 
     /** A cache without memory, for planning. */
     public KeyValueCache plannedCache(int capacity) {
-        return KeyValueCache.planned(blocks.size(), capacity, keyWidth());
-    }
-
-    private int keyWidth() {
-        AttentionShape shape = blocks.getFirst().attention().shape();
-        return shape.kvHeads() * shape.headDim();
+        int virtual = prefix == null ? 0 : prefix.tokens();
+        KeyValueCache cache = KeyValueCache.planned(layers(), virtual + capacity, keyWidth());
+        cache.advance(virtual);
+        return cache;
     }
 
     /** Every linear layer, the head last. */

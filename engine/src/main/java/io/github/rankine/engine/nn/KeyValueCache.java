@@ -40,7 +40,16 @@ public final class KeyValueCache implements AutoCloseable {
         return cache;
     }
 
-    /** Tokens that every layer has stored. */
+    /** Stores a prefix's rows: of each layer the keys, then the values. */
+    void storePrefix(Tensor prefix) {
+        long width = keys[0].cols();
+        for (int layer = 0; layer < keys.length; layer++) {
+            store(layer, prefix.cols(2 * layer * width, width), prefix.cols((2 * layer + 1) * width, width));
+        }
+        advance((int) prefix.rows());
+    }
+
+    /** Tokens that every layer has stored, virtual ones among them. */
     public int length() {
         return length;
     }

@@ -2,6 +2,8 @@ package io.github.rankine.engine.nn;
 
 import io.github.rankine.engine.kernels.AttentionShape;
 import io.github.rankine.engine.tape.AttentionOperations;
+import io.github.rankine.engine.tape.PrefixOperations;
+import io.github.rankine.engine.tape.PrefixOperations.Projections;
 import io.github.rankine.engine.tape.Tape;
 import io.github.rankine.engine.tape.Variable;
 import java.util.List;
@@ -33,7 +35,10 @@ public sealed interface SelfAttention {
             Variable values = v.apply(tape, x);
             tape.done(x);
             Variable mixed;
-            if (context.cache() == null) {
+            if (context.prefix() != null) {
+                mixed = PrefixOperations.attention(
+                        tape, new Projections(queries, keys, values), context.prefix(), layer, context.starts(), shape);
+            } else if (context.cache() == null) {
                 mixed = AttentionOperations.attention(tape, queries, keys, values, context.spans(), shape);
             } else {
                 mixed = context.cached(tape, layer, queries.value(), keys.value(), values.value(), shape);
@@ -64,7 +69,10 @@ public sealed interface SelfAttention {
             Variable projected = qkv.apply(tape, x);
             tape.done(x);
             Variable mixed;
-            if (context.cache() == null) {
+            if (context.prefix() != null) {
+                mixed = PrefixOperations.attention(
+                        tape, Projections.fused(projected), context.prefix(), layer, context.starts(), shape);
+            } else if (context.cache() == null) {
                 mixed = AttentionOperations.fusedAttention(tape, projected, context.spans(), shape);
             } else {
                 long width = projected.cols() / 3;

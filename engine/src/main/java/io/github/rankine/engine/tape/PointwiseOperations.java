@@ -76,6 +76,18 @@ public final class PointwiseOperations {
         return y;
     }
 
+    /** {@code tanh(x)}; the result takes over {@code x}'s memory, which no gradient needs. */
+    public static Variable tanh(Tape tape, Variable x) {
+        Kernels kernels = tape.kernels();
+        kernels.tanh(x.value(), x.value());
+        Variable y = tape.outputInPlace(x, x.requiresGradient());
+        tape.record(y, List.of(y), List.of(), () -> {
+            kernels.tanhBackward(y.value(), y.gradient(), y.gradient());
+            tape.passGradient(y, x);
+        });
+        return y;
+    }
+
     /** {@code gelu(x)}, exact or by the tanh approximation (Hendrycks and Gimpel 2016). */
     public static Variable gelu(Tape tape, Variable x, boolean tanhApproximation) {
         Kernels kernels = tape.kernels();

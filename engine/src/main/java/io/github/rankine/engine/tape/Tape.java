@@ -78,6 +78,11 @@ public final class Tape {
         return new Variable(workspace.take(rows, cols), recording && requiresGradient);
     }
 
+    /** A variable over memory that somebody else owns. */
+    Variable view(Tensor memory, boolean requiresGradient) {
+        return new Variable(Buffer.view(memory), recording && requiresGradient);
+    }
+
     /** A result that takes over the memory of an operand that nothing needs any more. */
     Variable outputInPlace(Variable operand, boolean requiresGradient) {
         return new Variable(operand.takeValue(), recording && requiresGradient);
@@ -153,17 +158,24 @@ public final class Tape {
     /**
      * The result of a block of operations of which nothing is kept but {@code x}: the backward pass runs the block again (Chen et al. 2016).
      *
-     * @param x         what the block reads; its other operands are parameters
-     * @param trainable whether any of these parameters is
+     * @param x         what the block reads; its other operands are parameters, or {@code others}
+     * @param others    variables of this tape that it reads as they are
+     * @param trainable whether any of its parameters is
      * @param block     computes the result on the tape that it is given
      */
-    public Variable recomputed(Variable x, boolean trainable, BiFunction<Tape, Variable, Variable> block) {
-        if (!recording || (!trainable && !x.requiresGradient())) {
+    public Variable recomputed(
+            Variable x, List<Variable> others, boolean trainable, BiFunction<Tape, Variable, Variable> block) {
+        boolean required = trainable || x.requiresGradient();
+        for (Variable other : others) {
+            required |= other.requiresGradient();
+        }
+        if (!recording || !required) {
             return block.apply(this, x);
         }
         Tape forward = new Tape(kernels, workspace, false, dropout, dropoutSeed);
         Variable result = block.apply(forward, new Variable(Buffer.view(x.value()), false));
         Variable y = new Variable(result.takeValue(), true);
+        others.forEach(Variable::retain);
         record(y, List.of(x), List.of(), () -> {
             Tape again = new Tape(kernels, workspace, true, dropout, dropoutSeed);
             Variable input = new Variable(Buffer.view(x.value()), x.requiresGradient());

@@ -10,6 +10,13 @@ import java.util.function.BiFunction;
 public final class TokenOperations {
     private TokenOperations() {}
 
+    /** A parameter as it is. */
+    public static Variable parameter(Tape tape, Parameter parameter) {
+        Variable y = tape.view(parameter.value().asTensor(), parameter.isTrainable());
+        tape.record(y, List.of(), List.of(), () -> tape.kernels().add(y.gradient(), parameter.gradient()));
+        return y;
+    }
+
     /** {@code y[i] = table[ids[i]]}; {@code table [vocabulary, d]}. */
     public static Variable embedding(Tape tape, int[] ids, Parameter table) {
         Kernels kernels = tape.kernels();

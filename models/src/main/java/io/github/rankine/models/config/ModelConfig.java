@@ -72,7 +72,7 @@ public record ModelConfig(
     public static final String QUANTIZATION = "quantization_config";
 
     /** Far above any model there is; they keep every product of two sizes within a long. */
-    static final int MAX_POSITIONS = 1 << 28;
+    public static final int MAX_POSITIONS = 1 << 28;
 
     public ModelConfig {
         slidingWindows = List.copyOf(slidingWindows);

@@ -3,6 +3,7 @@ package io.github.rankine.models.peft;
 import io.github.rankine.engine.lora.AdapterWeights;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.ModuleSelector;
+import io.github.rankine.engine.prefix.PrefixConfig;
 import io.github.rankine.models.files.AtomicFile;
 import java.math.BigDecimal;
 import java.nio.file.Path;
@@ -94,8 +95,49 @@ public record ModelCard(OptionalLong baseParameters, String origin) {
 
     private String text(PeftConfig config, AdapterWeights weights) {
         LoraConfig lora = config.lora();
-        String base = config.baseModelNameOrPath().orElse("");
-        long trained = weights.parameters();
+        String facts = format(
+                """
+                - **Rank:** %d
+                - **Alpha:** %s
+                - **Scaling:** %s
+                - **Dropout:** %s
+                - **Target modules:** %s
+                %s\
+                """,
+                lora.rank(),
+                BigDecimal.valueOf(lora.alpha()).stripTrailingZeros().toPlainString(),
+                lora.rslora() ? "alpha / sqrt(rank)" : "alpha / rank",
+                lora.dropout(),
+                oneLine(targets(lora.targetModules())),
+                variants(lora));
+        facts += count("Trained parameters", weights.parameters());
+        return text(config.baseModelNameOrPath().orElse(""), "lora", "LoRA adapter", facts);
+    }
+
+    /**
+     * Writes the card of a prefix.
+     *
+     * @param stored elements of what is stored
+     */
+    void writePrefix(Path file, String base, PrefixConfig prefix, long stored) {
+        String facts = "- **Virtual tokens:** " + prefix.virtualTokens() + "\n"
+                + (prefix.hidden() == 0
+                        ? ""
+                        : "- **Trained through:** a perceptron of " + prefix.hidden()
+                                + " hidden features, which is not stored\n");
+        AtomicFile.writeText(file, text(base, "prefix-tuning", "Prefix", facts + count("Stored parameters", stored)));
+    }
+
+    private String count(String what, long parameters) {
+        String share = baseParameters.isPresent()
+                ? format(
+                        " of %,d (%.4f %%)",
+                        baseParameters.getAsLong(), 100.0 * parameters / baseParameters.getAsLong())
+                : "";
+        return format("- **%s:** %,d%s\n\n", what, parameters, share);
+    }
+
+    private String text(String base, String tag, String kind, String facts) {
         return format(
                 """
                 ---
@@ -104,22 +146,15 @@ public record ModelCard(OptionalLong baseParameters, String origin) {
                 pipeline_tag: text-generation
                 tags:
                 - %s
-                - lora
+                - %s
                 - transformers
                 ---
 
-                # LoRA adapter of %s
+                # %s of %s
 
                 ## Adapter
 
-                - **Rank:** %d
-                - **Alpha:** %s
-                - **Scaling:** %s
-                - **Dropout:** %s
-                - **Target modules:** %s
                 %s\
-                - **Trained parameters:** %,d%s
-
                 %s
                 ## Use
 
@@ -135,19 +170,10 @@ public record ModelCard(OptionalLong baseParameters, String origin) {
                 """,
                 yaml(base),
                 yaml("base_model:adapter:" + base),
+                tag,
+                kind,
                 base.isEmpty() ? "an unnamed model" : oneLine(base),
-                lora.rank(),
-                BigDecimal.valueOf(lora.alpha()).stripTrailingZeros().toPlainString(),
-                lora.rslora() ? "alpha / sqrt(rank)" : "alpha / rank",
-                lora.dropout(),
-                oneLine(targets(lora.targetModules())),
-                variants(lora),
-                trained,
-                baseParameters.isPresent()
-                        ? format(
-                                " of %,d (%.4f %%)",
-                                baseParameters.getAsLong(), 100.0 * trained / baseParameters.getAsLong())
-                        : "",
+                facts,
                 origin,
                 '"' + oneLine(base).replace("\\", "\\\\").replace("\"", "\\\"") + '"');
     }

@@ -49,7 +49,7 @@ final class PeftConfigReader {
 
     PeftConfig read() {
         if (!config.string("peft_type").equals("LORA")) {
-            throw config.unexpected("peft_type", "LORA, the one kind of adapter that Rankine has");
+            throw config.unexpected("peft_type", "LORA");
         }
         if (!config.string("task_type", "CAUSAL_LM").equals("CAUSAL_LM")) {
             throw config.unexpected("task_type", "CAUSAL_LM");

@@ -4,6 +4,8 @@ import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.prefix.Prefix;
+import io.github.rankine.engine.prefix.PrefixConfig;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.train.Evaluation;
@@ -21,8 +23,10 @@ import io.github.rankine.models.safetensors.TensorInfo;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.function.Function;
 
@@ -63,23 +67,36 @@ public final class FineTune implements AutoCloseable {
         this.data = data;
         settings = Settings.of(model, trainee, data, config, kernels);
         plan = trainee.plan(model, data, config);
-        if (trainee instanceof Trainee.Adapter(LoraAdapter adapter, boolean _)) {
-            model.decoder().activate(adapter);
-        }
+        trainee.activate(model.decoder());
         trainer =
                 new Trainer(model.decoder(), kernels, trainee.parameters(), data.samples(), data.evalSamples(), config);
     }
 
-    /** The memory that training an adapter will take, before it takes any. */
+    /** The memory that training an adapter, virtual tokens or both will take, before it takes any. */
     public static MemoryPlan plan(
-            CausalLanguageModel model, LoraConfig lora, TrainingData data, TrainingConfig config) {
-        LoraAdapter planned = LoraAdapter.planned(lora, model.decoder().shape());
-        planned.parameters().forEach(parameter -> parameter.train(Arena.global()));
-        model.decoder().activate(planned);
+            CausalLanguageModel model,
+            Optional<LoraConfig> lora,
+            Optional<PrefixConfig> virtualTokens,
+            TrainingData data,
+            TrainingConfig config) {
+        Decoder decoder = model.decoder();
+        List<Parameter> trained = new ArrayList<>();
         try {
-            return MemoryPlan.of(model.decoder(), planned.parameters(), data.samples(), config);
+            lora.ifPresent(wanted -> {
+                LoraAdapter planned = LoraAdapter.planned(wanted, decoder.shape());
+                trained.addAll(planned.parameters());
+                decoder.activate(planned);
+            });
+            virtualTokens.ifPresent(wanted -> {
+                Prefix planned = Prefix.planned(wanted, decoder.layers(), decoder.keyWidth());
+                trained.addAll(planned.parameters());
+                decoder.usePrefix(planned);
+            });
+            trained.forEach(parameter -> parameter.train(Arena.global()));
+            return MemoryPlan.of(decoder, trained, data.samples(), config);
         } finally {
-            model.decoder().activate();
+            decoder.activate();
+            decoder.usePrefix(null);
         }
     }
 

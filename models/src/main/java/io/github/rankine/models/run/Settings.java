@@ -2,7 +2,6 @@ package io.github.rankine.models.run;
 
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Kernels;
-import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.train.Sample;
 import io.github.rankine.engine.train.TrainingConfig;
@@ -95,9 +94,9 @@ final class Settings {
         return finish(digest);
     }
 
-    static String fingerprint(LoraAdapter adapter) {
+    static String fingerprintOf(List<Parameter> parameters) {
         MessageDigest digest = sha256();
-        for (Parameter parameter : adapter.parameters()) {
+        for (Parameter parameter : parameters) {
             digest.update(parameter.toString().getBytes(StandardCharsets.UTF_8));
             MemorySegment bytes = parameter.value().asTensor().segment();
             for (long start = 0; start < bytes.byteSize(); start += 1 << 20) {
