@@ -1,5 +1,6 @@
 package io.github.rankine.cli;
 
+import io.github.rankine.engine.train.LoraPlus;
 import io.github.rankine.engine.train.Schedule;
 import io.github.rankine.engine.train.TrainingConfig;
 import picocli.CommandLine.Model.CommandSpec;
@@ -16,6 +17,18 @@ final class TrainingOptions {
 
     @Option(names = "--learning-rate", paramLabel = "RATE", description = "Peak learning rate" + DEFAULT)
     private double learningRate = DEFAULTS.learningRate();
+
+    @Option(
+            names = "--loraplus-lr-ratio",
+            paramLabel = "X",
+            description = "LoRA+: B's learning rate is X times A's (default: 1).")
+    private Double loraPlusRatio;
+
+    @Option(
+            names = "--loraplus-lr-embedding",
+            paramLabel = "RATE",
+            description = "LoRA+: learning rate of an adapter of the embedding (default: 1e-6).")
+    private Double loraPlusEmbeddingRate;
 
     @Option(
             names = "--schedule",
@@ -86,7 +99,17 @@ final class TrainingOptions {
                         !noShuffle,
                         seed,
                         evalEvery == null ? 0 : evalEvery,
-                        false));
+                        false,
+                        loraPlus()));
+    }
+
+    private LoraPlus loraPlus() {
+        if (loraPlusEmbeddingRate != null && loraPlusRatio == null) {
+            throw Usage.wrong(command, "--loraplus-lr-embedding needs --loraplus-lr-ratio");
+        }
+        return new LoraPlus(
+                loraPlusRatio == null ? 1 : loraPlusRatio,
+                loraPlusEmbeddingRate == null ? LoraPlus.EMBEDDING_RATE : loraPlusEmbeddingRate);
     }
 
     private void requirePositive(String option, Integer value) {

@@ -9,20 +9,26 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.function.ToDoubleFunction;
 
 /** AdamW (Loshchilov and Hutter 2019) with clipping by global norm, over the trainable parameters. */
 final class AdamW {
     private final Kernels kernels;
     private final List<Slot> slots = new ArrayList<>();
 
-    private record Slot(Parameter parameter, Tensor firstMoment, Tensor secondMoment) {}
+    /** What one parameter takes; {@code rate} is the factor of its learning rate. */
+    private record Slot(Parameter parameter, double rate, Tensor firstMoment, Tensor secondMoment) {}
 
-    AdamW(Kernels kernels, List<Parameter> parameters, Arena arena) {
+    AdamW(Kernels kernels, List<Parameter> parameters, ToDoubleFunction<Parameter> rates, Arena arena) {
         this.kernels = kernels;
         for (Parameter parameter : parameters) {
             long rows = parameter.value().rows();
             long cols = parameter.value().cols();
-            slots.add(new Slot(parameter, Tensor.allocate(arena, rows, cols), Tensor.allocate(arena, rows, cols)));
+            slots.add(new Slot(
+                    parameter,
+                    rates.applyAsDouble(parameter),
+                    Tensor.allocate(arena, rows, cols),
+                    Tensor.allocate(arena, rows, cols)));
         }
     }
 
@@ -46,21 +52,20 @@ final class AdamW {
 
     /** @param step number of this step, from 1 */
     void step(int step, double learningRate, double weightDecay, double gradientScale) {
-        AdamWStep scalars = new AdamWStep(
-                step,
-                learningRate,
-                TrainingConfig.BETA1,
-                TrainingConfig.BETA2,
-                TrainingConfig.EPSILON,
-                weightDecay,
-                gradientScale);
         for (Slot slot : slots) {
             kernels.adamW(
                     slot.parameter().value().asTensor(),
                     slot.parameter().gradient(),
                     slot.firstMoment(),
                     slot.secondMoment(),
-                    scalars);
+                    new AdamWStep(
+                            step,
+                            learningRate * slot.rate(),
+                            TrainingConfig.BETA1,
+                            TrainingConfig.BETA2,
+                            TrainingConfig.EPSILON,
+                            weightDecay,
+                            gradientScale));
         }
     }
 

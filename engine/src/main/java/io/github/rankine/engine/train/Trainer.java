@@ -60,7 +60,11 @@ public final class Trainer implements AutoCloseable {
         this.evalSamples = List.copyOf(evalSamples);
         order = new BatchOrder(List.copyOf(samples), config);
         trainable.forEach(parameter -> parameter.train(arena));
-        optimizer = new AdamW(kernels, this.trainable, arena);
+        optimizer = new AdamW(
+                kernels,
+                this.trainable,
+                parameter -> config.loraPlus().factor(parameter, config.learningRate()),
+                arena);
         pass = new LossPass(decoder, kernels, config.recompute());
         stepsPerEpoch = Math.ceilDiv(order.batchesPerEpoch(), config.gradientAccumulation());
         totalSteps = config.steps() > 0 ? config.steps() : stepsOfEpochs();

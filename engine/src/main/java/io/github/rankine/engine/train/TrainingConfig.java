@@ -21,6 +21,7 @@ import io.github.rankine.engine.RankineException;
  * @param evalEvery            steps between evaluations; 0 evaluates at the end only
  * @param recompute            whether the backward pass computes each block again instead of keeping what it needs: less memory, a third
  *     more time, the same bits
+ * @param loraPlus             other learning rates for some of an adapter's matrices
  */
 public record TrainingConfig(
         double learningRate,
@@ -37,7 +38,8 @@ public record TrainingConfig(
         boolean shuffle,
         long seed,
         int evalEvery,
-        boolean recompute) {
+        boolean recompute,
+        LoraPlus loraPlus) {
     /** Decay of AdamW's first moment. */
     public static final double BETA1 = 0.9;
     /** Decay of AdamW's second moment. */
@@ -87,7 +89,8 @@ public record TrainingConfig(
                 shuffle,
                 seed,
                 evalEvery,
-                value);
+                value,
+                loraPlus);
     }
 
     /** Steps of warm-up in a run of {@code total} steps. */
@@ -112,6 +115,7 @@ public record TrainingConfig(
         private long seed;
         private int evalEvery;
         private boolean recompute;
+        private LoraPlus loraPlus = LoraPlus.OFF;
 
         private Builder() {}
 
@@ -190,6 +194,11 @@ public record TrainingConfig(
             return this;
         }
 
+        public Builder loraPlus(LoraPlus value) {
+            loraPlus = value;
+            return this;
+        }
+
         public TrainingConfig build() {
             return new TrainingConfig(
                     learningRate,
@@ -206,7 +215,8 @@ public record TrainingConfig(
                     shuffle,
                     seed,
                     evalEvery,
-                    recompute);
+                    recompute,
+                    loraPlus);
         }
     }
 }

@@ -13,6 +13,7 @@ import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
+import io.github.rankine.engine.train.LoraPlus;
 import io.github.rankine.engine.train.Sample;
 import io.github.rankine.engine.train.Schedule;
 import io.github.rankine.engine.train.StepMetrics;
@@ -51,7 +52,8 @@ class VariantGoldenTest {
             "llama-saved-untied",
             "qwen2-bias-all",
             "qwen2-bias-lora-only",
-            "gpt2-bias-all");
+            "gpt2-bias-all",
+            "llama-loraplus");
 
     static final List<String> MERGED =
             CASES.stream().filter(name -> !name.contains("pissa")).toList();
@@ -116,7 +118,9 @@ class VariantGoldenTest {
             float[] base = c.logits(c.decoder());
             // On a tied head PEFT merges the embedding's update into the head too (peft #2018): there the adapter's own
             // logits count.
-            String expected = name.equals("llama-embedding-tied") ? "trained.logits" : "merged.logits";
+            String expected = name.equals("llama-embedding-tied") || name.equals("llama-loraplus")
+                    ? "trained.logits"
+                    : "merged.logits";
             c.decoder().merge(c.kernels, trained);
             c.assertLogits(c.decoder(), expected);
             c.decoder().unmerge();
@@ -288,6 +292,7 @@ class VariantGoldenTest {
                     .steps(steps)
                     .batchSize(BATCH)
                     .shuffle(false)
+                    .loraPlus(folder.endsWith("llama-loraplus") ? new LoraPlus(4, 1e-3) : LoraPlus.OFF)
                     .build();
             return new Trainer(decoder(), kernels, adapter.parameters(), samples, List.of(), config);
         }
