@@ -9,6 +9,8 @@ import io.github.rankine.engine.tape.Tape;
 import io.github.rankine.engine.tape.Variable;
 import io.github.rankine.engine.tape.Workspace;
 import io.github.rankine.engine.tensor.Tensor;
+import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
 
 /** The logits of every position of one sequence, for comparing with other implementations. */
@@ -21,9 +23,27 @@ public final class Logits {
      * @throws RankineException when there are no tokens, too many, or one that is not of this vocabulary
      */
     public static void of(Decoder decoder, Kernels kernels, int[] tokens, Tensor out) {
-        check(decoder, tokens);
-        int[] rows = IntStream.range(0, tokens.length).toArray();
-        Batch batch = new Batch(tokens, rows, new int[] {0, tokens.length}, rows, new int[tokens.length]);
+        of(decoder, kernels, List.of(tokens), out);
+    }
+
+    /**
+     * Copies the logits of several sequences, computed side by side, into {@code out [tokens of all, vocabulary]}, one sequence after
+     * another.
+     *
+     * @throws RankineException when there are no tokens, too many, or one that is not of this vocabulary
+     */
+    public static void of(Decoder decoder, Kernels kernels, List<int[]> sequences, Tensor out) {
+        sequences.forEach(tokens -> check(decoder, tokens));
+        int[] ids = sequences.stream().flatMapToInt(Arrays::stream).toArray();
+        int[] positions = sequences.stream()
+                .flatMapToInt(tokens -> IntStream.range(0, tokens.length))
+                .toArray();
+        int[] starts = new int[sequences.size() + 1];
+        for (int s = 0; s < sequences.size(); s++) {
+            starts[s + 1] = starts[s] + sequences.get(s).length;
+        }
+        int[] rows = IntStream.range(0, ids.length).toArray();
+        Batch batch = new Batch(ids, positions, starts, rows, new int[ids.length]);
         try (Workspace planning = Workspace.planning();
                 Workspace workspace = Workspace.empty()) {
             compute(Tape.withoutGradients(PlanningKernels.create(), planning), decoder, batch);

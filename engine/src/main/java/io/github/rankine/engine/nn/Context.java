@@ -12,7 +12,7 @@ import io.github.rankine.engine.tensor.Tensor;
  *
  * @param positions     position of each row in its sequence
  * @param positionLimit one more than the highest of them
- * @param starts        first row of each sequence, then the number of rows; null with a cache
+ * @param starts        first row of each sequence, then the number of rows
  * @param spans         which rows see which keys of their own
  * @param prefix        keys and values of virtual tokens before every sequence; null for none
  * @param cache         keys and values of earlier tokens, the prefix's among them; null in training
@@ -38,7 +38,7 @@ record Context(
         }
         int limit = cache.length() + count;
         AttentionSpans spans = new AttentionSpans(new int[] {0}, new int[] {count}, new int[] {0}, new int[] {limit});
-        return new Context(positions, limit, null, spans, null, cache);
+        return new Context(positions, limit, new int[] {0, count}, spans, null, cache);
     }
 
     /** Attention over the cache, after adding these keys and values to it. */

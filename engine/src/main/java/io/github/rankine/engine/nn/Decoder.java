@@ -6,8 +6,6 @@ import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.BaseShape;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraAdapter;
-import io.github.rankine.engine.lora.LoraEmbedding;
-import io.github.rankine.engine.lora.LoraModule;
 import io.github.rankine.engine.prefix.Prefix;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tape.Tape;
@@ -16,15 +14,10 @@ import io.github.rankine.engine.tape.Variable;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.SequencedSet;
-import java.util.Set;
 import java.util.function.Predicate;
 
 /**
@@ -42,11 +35,8 @@ public final class Decoder implements AutoCloseable {
     private final Linear head;
     private final RotaryTable rotary;
     private final int maxPositions;
-    private Parameter embeddingInUse;
-    private List<LoraEmbedding> embeddingAdapters = List.of();
-    private List<Parameter> replacedByAdapters = List.of();
+    private final Adaptation adaptation;
     private Prefix prefix;
-    private Arena merged;
 
     /**
      * @param tokenEmbedding    {@code [vocabulary, d]}
@@ -70,7 +60,7 @@ public final class Decoder implements AutoCloseable {
         this.head = head;
         this.rotary = rotary;
         this.maxPositions = maxPositions;
-        embeddingInUse = tokenEmbedding;
+        adaptation = new Adaptation(tokenEmbedding, linears(), parameters());
     }
 
     public int vocabularySize() {
@@ -120,6 +110,7 @@ public final class Decoder implements AutoCloseable {
      * @param recompute whether the backward pass computes each block again instead of keeping what it needs: less memory, a third more time
      */
     public Variable forward(Tape tape, Batch batch, boolean recompute) {
+        adaptation.begin(batch.starts(), batch.lossRows());
         Variable virtualTokens = prefix == null ? null : prefix.values(tape);
         Variable x = blocks(tape, batch.ids(), Context.of(batch, virtualTokens), recompute);
         if (virtualTokens != null) {
@@ -135,6 +126,7 @@ public final class Decoder implements AutoCloseable {
 
     /** The last hidden state {@code [1, d]} after {@code ids}, which follow the tokens in the cache and join them. */
     public Variable forward(Tape tape, int[] ids, KeyValueCache cache) {
+        adaptation.begin(new int[] {0, ids.length}, new int[] {ids.length - 1});
         Variable all = blocks(tape, ids, Context.after(cache, ids.length), false);
         cache.advance(ids.length);
         Variable last = TokenOperations.gatherRows(tape, all, new int[] {ids.length - 1});
@@ -148,10 +140,7 @@ public final class Decoder implements AutoCloseable {
     }
 
     private Variable blocks(Tape tape, int[] ids, Context context, boolean recompute) {
-        Variable x = TokenOperations.embedding(tape, ids, embeddingInUse);
-        for (LoraEmbedding adapter : embeddingAdapters) {
-            x = adapter.apply(tape, ids, x);
-        }
+        Variable x = adaptation.embed(tape, ids, context.starts());
         if (positionEmbedding != null) {
             x = TokenOperations.addEmbedding(tape, x, context.positions(), positionEmbedding);
         }
@@ -261,67 +250,26 @@ public final class Decoder implements AutoCloseable {
     /**
      * Uses these adapters from here on, their updates added up; none of them restores the base.
      *
-     * @throws RankineException when several cannot be added up: two bring their own of one weight, or a DoRA adapter, which rescales all
-     *     before it, is among several
+     * @throws RankineException when one is for another base, or several cannot be added up: two bring their own of one weight, or a DoRA
+     *     adapter, which rescales all before it, is among several
      */
     public void activate(LoraAdapter... adapters) {
-        requireAdditive(adapters);
-        restoreReplaced();
-        for (Linear linear : linears()) {
-            linear.setAdapters(Arrays.stream(adapters)
-                    .map(adapter -> adapter.modules().get(linear.name()))
-                    .filter(Objects::nonNull)
-                    .toList());
-        }
-        embeddingAdapters = Arrays.stream(adapters)
-                .flatMap(adapter -> adapter.embeddings().values().stream())
-                .toList();
-        for (LoraAdapter adapter : adapters) {
-            replace(adapter);
-        }
+        adaptation.activate(adapters);
     }
 
-    private static void requireAdditive(LoraAdapter... adapters) {
-        Set<String> replaced = new HashSet<>();
-        for (LoraAdapter adapter : adapters) {
-            if (adapters.length > 1 && adapter.config().dora()) {
-                throw new RankineException(
-                        "a DoRA adapter scales what the others add: activate it alone, or merge it first");
-            }
-            for (String name : adapter.replaced().keySet()) {
-                if (!replaced.add(name)) {
-                    throw new RankineException("two adapters bring their own " + name + ": activate one of them");
-                }
-            }
-        }
+    /**
+     * Uses an adapter for each sequence of the batches that follow, null for none. For logits: training and evaluation take one
+     * choice for all.
+     *
+     * @throws RankineException when one is for another base, or brings whole weights of its own, which a batch shares
+     */
+    public void activatePerSequence(List<LoraAdapter> adapters) {
+        adaptation.activatePerSequence(adapters);
     }
 
-    /** Puts what an adapter brings in place of the base's. The embedding and a head tied to it are one weight in the base and two here. */
-    private void replace(LoraAdapter adapter) {
-        Map<String, Parameter> own = new HashMap<>();
-        parameters().forEach(parameter -> own.put(parameter.name(), parameter));
-        List<Parameter> changed = new ArrayList<>(replacedByAdapters);
-        adapter.replaced().forEach((name, parameter) -> {
-            if (name.equals(tokenEmbedding.name())) {
-                embeddingInUse = parameter;
-            } else if (name.equals(head.name() + ".weight")) {
-                head.setWeight(parameter);
-            } else {
-                own.get(name).replaceBy(parameter);
-                changed.add(own.get(name));
-            }
-        });
-        replacedByAdapters = changed;
-    }
-
-    private void restoreReplaced() {
-        if (merged != null) {
-            return; // what was merged brought them
-        }
-        replacedByAdapters.forEach(parameter -> parameter.replaceBy(null));
-        replacedByAdapters = List.of();
-        embeddingInUse = tokenEmbedding;
-        head.setWeight(null);
+    /** Whether sequences of a batch use adapters of their own. */
+    public boolean hasAdaptersPerSequence() {
+        return adaptation.isPerSequence();
     }
 
     /**
@@ -329,49 +277,17 @@ public final class Decoder implements AutoCloseable {
      * untouched: the sums are copies. Merging again replaces what was merged.
      */
     public void merge(Kernels kernels, LoraAdapter adapter) {
-        unmerge();
-        activate();
-        replace(adapter);
-        merged = Arena.ofShared();
-        for (Linear linear : linears()) {
-            LoraModule module = adapter.modules().get(linear.name());
-            if (module != null) {
-                Parameter base = linear.weight();
-                linear.setWeight(new Parameter(
-                        base.name(),
-                        module.mergeInto(kernels, base.value(), linear.shape().transposed(), merged)
-                                .asWeight()));
-            }
-        }
-        adapter.embeddings()
-                .values()
-                .forEach(embedding -> embeddingInUse = new Parameter(
-                        tokenEmbedding.name(),
-                        embedding
-                                .mergeInto(kernels, tokenEmbedding.value(), merged)
-                                .asWeight()));
+        adaptation.merge(kernels, adapter);
     }
 
     /** Computes with these weights of linear layers, by module name, in place of the checkpoint's, and deactivates adapters. */
     public void replace(Map<String, Weight> weights) {
-        unmerge();
-        activate();
-        for (Linear linear : linears()) {
-            Weight weight = weights.get(linear.name());
-            if (weight != null) {
-                linear.setWeight(new Parameter(linear.weight().name(), weight));
-            }
-        }
+        adaptation.replace(weights);
     }
 
     /** Back to the checkpoint's weights, bit for bit. */
     public void unmerge() {
-        linears().forEach(linear -> linear.setWeight(null));
-        if (merged != null) {
-            merged.close();
-            merged = null;
-            restoreReplaced();
-        }
+        adaptation.unmerge();
     }
 
     @Override

@@ -25,7 +25,7 @@ public final class Linear {
     private final Parameter bias;
     private final Parameter base;
     private LinearBase inUse;
-    private List<LoraModule> adapters = List.of();
+    private List<ActiveModule> adapters = List.of();
 
     /**
      * @param name       the module's name in the checkpoint, as PEFT's target modules match it
@@ -69,10 +69,10 @@ public final class Linear {
     boolean isTrainable() {
         return weight().isTrainable()
                 || (bias != null && bias.isTrainable())
-                || adapters.stream().anyMatch(LoraModule::isTrainable);
+                || adapters.stream().anyMatch(active -> active.module().isTrainable());
     }
 
-    void setAdapters(List<LoraModule> modules) {
+    void setAdapters(List<ActiveModule> modules) {
         adapters = List.copyOf(modules);
     }
 
@@ -84,7 +84,7 @@ public final class Linear {
     /** {@code x [n, in]} to {@code [n, out]}. */
     public Variable apply(Tape tape, Variable x) {
         Variable y = LinearOperations.linear(tape, x, weight(), bias, transposed);
-        for (LoraModule adapter : adapters) {
+        for (ActiveModule adapter : adapters) {
             y = adapter.apply(tape, x, y, inUse, tape.seedOf(index));
         }
         return y;

@@ -83,6 +83,23 @@ public final class Tape {
         return new Variable(Buffer.view(memory), recording && requiresGradient);
     }
 
+    /** A view of some rows of a variable, on a tape without gradients. */
+    public Variable rows(Variable variable, int first, int count) {
+        if (recording) {
+            throw new IllegalStateException("rows of a variable have no gradient of their own");
+        }
+        return view(variable.value().rows(first, count), false);
+    }
+
+    /** Brings what became of {@link #rows} back to where they were, if it lies elsewhere. */
+    public void takeBack(Variable result, Variable variable, int first) {
+        Tensor place = variable.value().rows(first, (int) result.rows());
+        if (place.hasMemory() && !result.value().segment().equals(place.segment())) {
+            place.copyFrom(result.value());
+        }
+        done(result);
+    }
+
     /** A result that takes over the memory of an operand that nothing needs any more. */
     Variable outputInPlace(Variable operand, boolean requiresGradient) {
         return new Variable(operand.takeValue(), recording && requiresGradient);

@@ -1,5 +1,6 @@
 package io.github.rankine.engine.train;
 
+import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.kernels.PlanningKernels;
 import io.github.rankine.engine.nn.Batch;
@@ -81,6 +82,10 @@ final class LossPass implements AutoCloseable {
             boolean recompute,
             long dropoutSeed,
             float gradientScale) {
+        if (decoder.hasAdaptersPerSequence()) {
+            // The head sees the rows in chunks here, which no sequence's rows can be told in.
+            throw new RankineException("adapters for single sequences are for logits: evaluate each adapter by itself");
+        }
         Tape tape = gradient
                 ? Tape.recording(kernels, activations, dropoutSeed)
                 : Tape.withoutGradients(kernels, activations);
