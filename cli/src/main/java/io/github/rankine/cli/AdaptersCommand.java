@@ -5,8 +5,10 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** {@code rankine adapters}: what is done with adapters alone, without their base. */
-@Command(name = "adapters", description = "Works on adapters alone: combine makes one of several.")
+/** {@code rankine adapters}: what is done with several adapters. */
+@Command(
+        name = "adapters",
+        description = "Works with several adapters: combine makes one of them, answer chooses one for each request.")
 final class AdaptersCommand implements Runnable {
     @Spec
     private CommandSpec spec;

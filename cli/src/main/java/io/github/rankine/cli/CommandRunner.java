@@ -86,7 +86,9 @@ final class CommandRunner {
                 new ExportCommand(),
                 new SvdCommand(terminal),
                 new ExtractCommand(terminal),
-                new CommandLine(new AdaptersCommand()).addSubcommand(new CombineCommand(terminal)),
+                new CommandLine(new AdaptersCommand())
+                        .addSubcommand(new CombineCommand(terminal))
+                        .addSubcommand(new AnswerCommand(terminal)),
                 new InspectCommand(terminal),
                 new PlanCommand(terminal),
                 new DemoCommand(terminal),
