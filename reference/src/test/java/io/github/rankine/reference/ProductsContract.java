@@ -60,6 +60,9 @@ interface ProductsContract extends KernelsUnderTest {
                 products.add(new Product(m, size(i + m, 7), size(i + m, 3), i + m));
             }
         }
+        // Rows of whole blocks, for weights that come in them.
+        products.add(new Product(1, 65, 128, 0));
+        products.add(new Product(3, 33, 192, 2));
         products.add(new Product(97, 530, 520, 1));
         products.add(new Product(6, 3001, 701, 2));
         products.add(new Product(2, 701, 3001, 3));

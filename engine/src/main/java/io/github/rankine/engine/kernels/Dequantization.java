@@ -20,7 +20,7 @@ final class Dequantization {
     private static final int LANES = FLOATS.length();
 
     /** Vectors of fewer lanes than this hold too little of NF4's table, and no shape has bytes for them. */
-    private static final boolean VECTORS = LANES == 8 || LANES == 16;
+    static final boolean VECTORS = LANES == 8 || LANES == 16;
 
     private static final VectorSpecies<Byte> BYTES =
             VectorSpecies.of(byte.class, VECTORS ? VectorShape.forBitSize(8 * LANES) : VectorShape.S_64_BIT);
@@ -88,7 +88,17 @@ final class Dequantization {
         if (LANES == 16) {
             words = words.blend(codes.get(WORD, at + 4), SECOND_WORD);
         }
-        IntVector code = words.lanewise(VectorOperators.LSHR, SHIFTS).and(15);
+        return nf4(words.lanewise(VectorOperators.LSHR, SHIFTS).and(15));
+    }
+
+    /** LANES bytes from byte {@code at} on, without a sign. */
+    static IntVector bytes(MemorySegment codes, long at) {
+        return (IntVector) ByteVector.fromMemorySegment(BYTES, codes, at, ByteOrder.LITTLE_ENDIAN)
+                .convertShape(VectorOperators.ZERO_EXTEND_B2I, INTS, 0);
+    }
+
+    /** The values of codes. */
+    static FloatVector nf4(IntVector code) {
         if (LANES == 16) {
             return code.selectFrom(NF4_FIRST).reinterpretAsFloats();
         }
@@ -98,14 +108,17 @@ final class Dequantization {
                 .reinterpretAsFloats();
     }
 
+    /** The values of LANES codes from byte {@code at} on. */
+    static FloatVector int8Vector(MemorySegment codes, long at) {
+        return (FloatVector) ByteVector.fromMemorySegment(BYTES, codes, at, ByteOrder.LITTLE_ENDIAN)
+                .convertShape(VectorOperators.B2F, FLOATS, 0);
+    }
+
     private static void int8(MemorySegment codes, long index, float scale, float[] out, int offset, int count) {
         int i = 0;
         if (VECTORS) {
             for (; i <= count - LANES; i += LANES) {
-                ((FloatVector) ByteVector.fromMemorySegment(BYTES, codes, index + i, ByteOrder.LITTLE_ENDIAN)
-                                .convertShape(VectorOperators.B2F, FLOATS, 0))
-                        .mul(scale)
-                        .intoArray(out, offset + i);
+                int8Vector(codes, index + i).mul(scale).intoArray(out, offset + i);
             }
         }
         for (; i < count; i++) {

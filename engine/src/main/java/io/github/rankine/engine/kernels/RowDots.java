@@ -17,6 +17,7 @@ final class RowDots {
     private static final int UNIT = RowVector.UNIT;
     private static final int UPPER = 0xFFFF0000;
 
+    private final QuantizedDots quantizedDots = new QuantizedDots();
     private float[] unpacked = new float[0];
 
     /** {@code out[r] = Σ x[i] · b[first + r, i]} for {@code rows} rows. */
@@ -30,11 +31,17 @@ final class RowDots {
             case Operand.Quantized quantized -> {
                 reserve(x.count());
                 for (int r = 0; r < rows; r++) {
-                    quantized.read(first + r, 0, unpacked, 0, x.count());
-                    out[r] = heap(unpacked, 0, x.values(), 2 * UNIT, x.count());
+                    out[r] = QuantizedDots.areWholeBlocks(quantized.weight())
+                            ? quantizedDots.run(quantized.weight(), first + r, x.values(), 2 * UNIT)
+                            : unpackedDot(quantized, first + r, x);
                 }
             }
         }
+    }
+
+    private float unpackedDot(Operand.Quantized b, long row, RowVector x) {
+        b.read(row, 0, unpacked, 0, x.count());
+        return heap(unpacked, 0, x.values(), 2 * UNIT, x.count());
     }
 
     private void reserve(int count) {

@@ -44,8 +44,19 @@ final class RowVector {
         }
         Unpack.row(DType.F32, a.segment(), i * a.stride(), values, 2 * UNIT, count);
         head = 0;
-        if (count >= UNIT && b instanceof Operand.Dense dense) {
-            arrange(dense);
+        switch (b) {
+            case Operand.Dense dense -> {
+                if (count >= UNIT) {
+                    arrange(dense);
+                }
+            }
+            case Operand.Quantized quantized -> {
+                for (int at = 2 * UNIT;
+                        QuantizedDots.separates(quantized.weight()) && at < count + 2 * UNIT;
+                        at += UNIT) {
+                    separate(at);
+                }
+            }
         }
     }
 
