@@ -131,6 +131,13 @@ final class AdapterSet implements AutoCloseable {
     /** What is to be said where they name different bases: the same one may have two names. */
     Optional<String> doubt() {
         for (int i = 0; i < opened.size(); i++) {
+            if (!opened.get(i)
+                    .config()
+                    .baseQuantization()
+                    .equals(opened.getFirst().config().baseQuantization())) {
+                return Optional.of(named.get(i).folder() + ": trained over its base in other bits than "
+                        + named.getFirst().folder() + "; the combination fits neither base exactly");
+            }
             Optional<String> other = opened.get(i).config().baseModelNameOrPath();
             if (other.isPresent() && !Objects.equals(other, base())) {
                 return Optional.of(named.get(i).folder() + ": names '" + other.get() + "' as its base, the first that"

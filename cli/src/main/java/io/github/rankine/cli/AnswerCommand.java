@@ -9,6 +9,7 @@ import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.json.Json;
 import io.github.rankine.models.json.JsonObject;
 import io.github.rankine.models.peft.AdapterPool;
+import io.github.rankine.models.peft.PeftAdapter;
 import io.github.rankine.models.tokenizer.TokenStreamDecoder;
 import io.github.rankine.models.tokenizer.Tokenizer;
 import java.nio.file.Path;
@@ -50,7 +51,7 @@ final class AnswerCommand implements Runnable {
             required = true,
             paramLabel = "NAME=DIR",
             description = "Name and folder of a PEFT LoRA adapter; repeat it for each.")
-    private Map<String, Path> adapters = new LinkedHashMap<>();
+    private List<String> named = new ArrayList<>();
 
     @Option(names = "--requests", required = true, paramLabel = "FILE", description = "The requests, as JSON Lines.")
     private Path requests;
@@ -77,15 +78,19 @@ final class AnswerCommand implements Runnable {
     @Override
     public void run() {
         Usage.of(spec, () -> GenerationConfig.greedy(maxNewTokens, Set.of()));
-        List<Request> wanted = read();
+        Map<String, Path> adapters = adapters();
+        List<Request> wanted = read(adapters.keySet());
         try (Kernels own = kernels.open();
                 CausalLanguageModel base = CausalLanguageModel.open(model, quantize.type());
-                AdapterPool pool = new AdapterPool(base.decoder(), new SvdComponents(own));
+                AdapterPool pool = new AdapterPool(base.decoder(), new SvdComponents(kernels, terminal));
                 Tokenizer tokenizer = Tokenizer.open(model, base.config().eosTokenIds())) {
-            adapters.forEach(pool::load);
+            adapters.forEach((name, folder) -> load(name, folder, pool, base));
+            long bytes = base.decoder().parameters().stream()
+                    .mapToLong(parameter -> parameter.value().bytes())
+                    .sum();
             terminal.err()
-                    .println(adapters.size() + " adapters, " + Figures.bytes(pool.bytes()) + " beside the base's "
-                            + Figures.bytes(base.checkpoint().orElseThrow().bytes()));
+                    .println(adapters.size() + (adapters.size() == 1 ? " adapter, " : " adapters, ")
+                            + Figures.bytes(pool.bytes()) + " beside the base's " + Figures.bytes(bytes));
             Generator generator = new Generator(base.decoder(), own);
             for (Request request : wanted) {
                 if (request.adapter == null) {
@@ -115,7 +120,28 @@ final class AnswerCommand implements Runnable {
         return result;
     }
 
-    private List<Request> read() {
+    private Map<String, Path> adapters() {
+        Map<String, Path> adapters = new LinkedHashMap<>();
+        for (String text : named) {
+            int equals = text.indexOf('=');
+            if (equals < 1 || equals == text.length() - 1) {
+                throw Usage.wrong(spec, "--adapter " + text + ": expected NAME=DIR");
+            }
+            String name = text.substring(0, equals);
+            if (adapters.put(name, Path.of(text.substring(equals + 1))) != null) {
+                throw Usage.wrong(spec, "--adapter " + text + ": there is another of that name; give it its own");
+            }
+        }
+        return adapters;
+    }
+
+    private void load(String name, Path folder, AdapterPool pool, CausalLanguageModel base) {
+        pool.load(name, folder);
+        AdapterNotes.quantization(folder, PeftAdapter.configuration(folder), base.quantization(), terminal);
+        AdapterNotes.prefix(folder, List.of(), terminal);
+    }
+
+    private List<Request> read(Set<String> names) {
         List<Request> wanted = new ArrayList<>();
         int number = 0;
         for (String line : Json.readText(requests).split("\n", -1)) {
@@ -125,9 +151,8 @@ final class AnswerCommand implements Runnable {
             }
             JsonObject request = Json.parseObject(line, requests + ": line " + number);
             String adapter = request.string("adapter", null);
-            if (adapter != null && !adapters.containsKey(adapter)) {
-                throw request.error(
-                        "adapter", "'" + adapter + "', expected one of " + String.join(", ", adapters.keySet()));
+            if (adapter != null && !names.contains(adapter)) {
+                throw request.error("adapter", "'" + adapter + "', expected one of " + String.join(", ", names));
             }
             String prompt = request.string("prompt");
             if (prompt.isEmpty()) {

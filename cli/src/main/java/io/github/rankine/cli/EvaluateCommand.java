@@ -61,7 +61,7 @@ final class EvaluateCommand implements Runnable {
             throw Usage.wrong(spec, "--batch-size " + batchSize + ": must be at least 1");
         }
         try (Kernels kernels = this.kernels.open();
-                LoadedModel loaded = model.load(kernels, terminal)) {
+                LoadedModel loaded = model.load(this.kernels, terminal)) {
             Dataset dataset = data.read(file, model.folder(), loaded.config());
             terminal.err().println(file + ": " + dataset.report().summary());
             report(Evaluation.of(loaded.decoder(), kernels, dataset.samples(), batchSize));

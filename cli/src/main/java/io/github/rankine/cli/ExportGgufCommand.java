@@ -35,7 +35,7 @@ final class ExportGgufCommand implements Runnable {
     @Override
     public void run() {
         try (Arena arena = Arena.ofShared()) {
-            GgufAdapter adapter = source.as(GgufAdapter::of, arena);
+            GgufAdapter adapter = source.as(GgufAdapter::of, arena, terminal);
             adapter.write(output);
             note(adapter);
             report(adapter);

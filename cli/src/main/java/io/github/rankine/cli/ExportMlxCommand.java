@@ -36,7 +36,7 @@ final class ExportMlxCommand implements Runnable {
     public void run() {
         EmptyFolder.require(output, "--output");
         try (Arena arena = Arena.ofShared()) {
-            MlxAdapter adapter = source.as(MlxAdapter::of, arena);
+            MlxAdapter adapter = source.as(MlxAdapter::of, arena, terminal);
             adapter.write(output);
             note(adapter);
             report(adapter);

@@ -7,6 +7,7 @@ import io.github.rankine.models.family.CausalLanguageModel;
 import io.github.rankine.models.peft.PeftAdapter;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.function.BiFunction;
 import picocli.CommandLine.Option;
@@ -26,14 +27,16 @@ final class ExportSource {
     /**
      * The adapter in the format that {@code format} makes of it and the base's shape.
      *
-     * @param arena what the adapter is copied to
+     * @param arena    what the adapter is copied to
+     * @param terminal for what is left out
      * @throws RankineException when it is of another base, or the format has not what it would take
      */
-    <T> T as(BiFunction<LoraAdapter, ModelConfig, T> format, Arena arena) {
+    <T> T as(BiFunction<LoraAdapter, ModelConfig, T> format, Arena arena, Terminal terminal) {
         ModelConfig config = ModelConfig.read(model);
         try (CausalLanguageModel base = CausalLanguageModel.planned(config, Optional.empty());
                 PeftAdapter stored = PeftAdapter.open(adapter)) {
             stored.requirePlain("the export");
+            AdapterNotes.prefix(adapter, List.of(), terminal);
             LoraAdapter loaded = stored.load(base.decoder(), arena);
             try {
                 return format.apply(loaded, config);

@@ -165,6 +165,9 @@ final class FinetuneCommand implements Callable<Integer> {
             lora.refuseTargets("--peft-type prefix_tuning");
         }
         LoraConfig fresh = lora.config();
+        if (lora.initAdapter().isEmpty()) {
+            lora.convert(fresh);
+        }
         try (CausalLanguageModel base = CausalLanguageModel.open(model, quantize.type());
                 Arena arena = Arena.ofShared();
                 Kernels kernels = kernelOptions.open()) {
@@ -183,7 +186,7 @@ final class FinetuneCommand implements Callable<Integer> {
             adapted.ifPresent(wantedLora -> describe(base, wantedLora));
             requireMemory(FineTune.plan(base, adapted, virtualTokens, samples, config), config);
             Optional<Trainee.Adapter> adapter = adapted.map(wantedLora -> new Trainee.Adapter(
-                    adapter(wantedLora, base.decoder(), config.seed(), kernels, arena), lora.convert(wantedLora)));
+                    adapter(wantedLora, base.decoder(), config.seed(), arena), lora.convert(wantedLora)));
             Trainee trainee = virtualTokens
                     .<Trainee>map(wantedPrefix ->
                             prefixed(wantedPrefix, base.decoder(), config.seed(), adapter, kernels, arena))
@@ -261,8 +264,8 @@ final class FinetuneCommand implements Callable<Integer> {
         }
     }
 
-    private LoraAdapter adapter(LoraConfig config, Decoder base, long seed, Kernels kernels, Arena arena) {
-        PrincipalComponents components = new SvdComponents(kernels);
+    private LoraAdapter adapter(LoraConfig config, Decoder base, long seed, Arena arena) {
+        PrincipalComponents components = new SvdComponents(kernelOptions, terminal);
         if (lora.initAdapter().isEmpty()) {
             return LoraAdapter.initialize(config, base.shape(), seed, arena, components);
         }
@@ -352,6 +355,7 @@ final class FinetuneCommand implements Callable<Integer> {
             LossPicture.write(folder.lossPicture(), MetricsLog.read(folder.metrics()), terminal);
         }
         report(run);
+        AdapterNotes.prefix(output, List.of(), terminal);
         return ExitCode.OK;
     }
 

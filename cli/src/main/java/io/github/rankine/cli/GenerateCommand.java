@@ -100,7 +100,7 @@ final class GenerateCommand implements Runnable {
     public void run() {
         checkOptions();
         try (Kernels kernels = this.kernels.open();
-                LoadedModel loaded = model.load(kernels, terminal);
+                LoadedModel loaded = model.load(this.kernels, terminal);
                 Tokenizer tokenizer =
                         Tokenizer.open(model.folder(), loaded.config().eosTokenIds())) {
             int[] ids = promptIds(tokenizer);

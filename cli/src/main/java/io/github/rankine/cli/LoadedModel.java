@@ -45,6 +45,7 @@ final class LoadedModel implements AutoCloseable {
                             .map(adapter -> loaded.read(adapter, components, terminal))
                             .toArray(LoraAdapter[]::new));
             prefixes.forEach(loaded::usePrefix);
+            adapters.forEach(adapter -> AdapterNotes.prefix(adapter, prefixes, terminal));
             return loaded;
         } catch (RuntimeException | Error e) {
             loaded.close();
@@ -64,12 +65,7 @@ final class LoadedModel implements AutoCloseable {
 
     private LoraAdapter read(Path folder, PrincipalComponents components, Terminal terminal) {
         try (PeftAdapter stored = PeftAdapter.open(folder)) {
-            stored.config()
-                    .baseQuantization()
-                    .filter(type -> !model.quantization().equals(Optional.of(type)))
-                    .map(QuantizeOption::name)
-                    .ifPresent(type -> terminal.note(folder + ": trained over its base in " + type
-                            + ", which is not the model here; --quantize " + type + " gives it"));
+            AdapterNotes.quantization(folder, stored.config(), model.quantization(), terminal);
             return stored.load(model.decoder(), arena, components);
         }
     }

@@ -52,7 +52,7 @@ final class LogitsCommand implements Runnable {
     public void run() {
         int[] ids = tokens.stream().mapToInt(Integer::intValue).toArray();
         try (Kernels kernels = this.kernels.open();
-                LoadedModel loaded = model.load(kernels, terminal);
+                LoadedModel loaded = model.load(this.kernels, terminal);
                 Arena arena = Arena.ofShared()) {
             Tensor logits = Tensor.allocate(arena, ids.length, loaded.decoder().vocabularySize());
             Logits.of(loaded.decoder(), kernels, ids, logits);

@@ -11,6 +11,7 @@ import io.github.rankine.models.json.Json;
 import io.github.rankine.models.peft.PeftAdapter;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ITypeConverter;
@@ -100,7 +101,7 @@ final class MergeCommand implements Runnable {
                         CausalLanguageModel.open(model, quantize == null ? trained(stored) : quantize.type);
                 Kernels kernels = this.kernels.open();
                 Arena arena = Arena.ofShared()) {
-            LoraAdapter update = stored.load(base.decoder(), arena, new SvdComponents(kernels));
+            LoraAdapter update = stored.load(base.decoder(), arena, new SvdComponents(this.kernels, terminal));
             base.quantization()
                     .map(QuantizeOption::name)
                     .ifPresent(name ->
@@ -111,8 +112,11 @@ final class MergeCommand implements Runnable {
                                                             .isPresent()
                                             ? ", which the adapter was trained over"
                                             : "")));
+            AdapterNotes.prefix(adapter, List.of(), terminal);
             base.saveMerged(output, update, kernels, Optional.ofNullable(type));
-            report(update.modules().size());
+            report(update.modules().size()
+                    + update.embeddings().size()
+                    + update.replaced().size());
         }
     }
 
@@ -130,7 +134,7 @@ final class MergeCommand implements Runnable {
             result.put("merged_modules", modules);
             terminal.out().println(result);
         } else {
-            terminal.out().println(output + ": a checkpoint with " + modules + " layers changed");
+            terminal.out().println(output + ": a checkpoint with " + modules + " weights changed");
         }
     }
 }

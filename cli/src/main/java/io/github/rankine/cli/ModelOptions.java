@@ -1,6 +1,5 @@
 package io.github.rankine.cli;
 
-import io.github.rankine.engine.kernels.Kernels;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,7 +28,7 @@ final class ModelOptions {
         return model;
     }
 
-    LoadedModel load(Kernels kernels, Terminal terminal) {
-        return LoadedModel.open(model, quantize.type(), adapters, new SvdComponents(kernels), terminal);
+    LoadedModel load(KernelOptions kernels, Terminal terminal) {
+        return LoadedModel.open(model, quantize.type(), adapters, new SvdComponents(kernels, terminal), terminal);
     }
 }

@@ -1,6 +1,7 @@
 package io.github.rankine.cli;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.lora.BaseShape;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
@@ -108,6 +109,10 @@ final class PlanCommand implements Runnable {
     public void run() {
         TrainingConfig wanted = training.config(data.maxLength());
         ModelConfig config = ModelConfig.read(model);
+        if (config.quantization().isPresent() && (full || quantize.type().isPresent())) {
+            throw new RankineException(model + ": its weights are quantised already, as "
+                    + config.quantization().get() + ": leave out " + (full ? "--full" : "--quantize"));
+        }
         if (full) {
             lora.refuseFor("--full");
             quantize.refuseFor("--full", spec);
@@ -159,6 +164,7 @@ final class PlanCommand implements Runnable {
                 .map(stored -> lora.config(stored, base))
                 .orElseGet(() -> {
                     LoraConfig fresh = lora.config();
+                    lora.convert(fresh);
                     LoraAdapter.requireTargets(fresh, base);
                     return fresh;
                 });

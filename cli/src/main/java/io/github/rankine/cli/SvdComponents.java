@@ -4,30 +4,52 @@ import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.lora.PrincipalComponents;
 import io.github.rankine.engine.tensor.Tensor;
-import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.reference.lowrank.Decomposition;
 import io.github.rankine.reference.lowrank.FullSvd;
 import io.github.rankine.reference.lowrank.RandomizedSvd;
 import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.OptionalInt;
 
 /**
- * Principal components from singular value decompositions.
+ * Principal components from singular value decompositions, on all processors.
  *
- * @param kernels what the fast ones compute with
+ * @param kernels  what the fast ones compute with
+ * @param terminal for the progress
  */
-record SvdComponents(Kernels kernels) implements PrincipalComponents {
+record SvdComponents(KernelOptions kernels, Terminal terminal) implements PrincipalComponents {
     @Override
-    public LoraWeights of(
-            String name, Weight weight, boolean transposed, int rank, OptionalInt iterations, Arena arena) {
-        Decomposition parts;
-        try (Arena scratch = Arena.ofShared()) {
-            Tensor matrix = transposed ? weight.transposed(scratch) : weight.toTensor(scratch);
-            parts = (iterations.isPresent()
-                            ? RandomizedSvd.of(name, matrix, rank, iterations.getAsInt(), kernels)
-                            : FullSvd.of(name, matrix))
-                    .truncated(rank);
+    public List<LoraWeights> of(List<Layer> layers, OptionalInt iterations, Arena arena) {
+        List<Decomposition> parts =
+                ModuleWork.run(layers.stream().map(Layer::shape).toList(), kernels, terminal, (shape, own) -> {
+                    Layer layer = layers.stream()
+                            .filter(one -> one.shape().equals(shape))
+                            .findFirst()
+                            .orElseThrow();
+                    return decompose(layer, iterations, own);
+                });
+        List<LoraWeights> factors = new ArrayList<>();
+        for (int i = 0; i < parts.size(); i++) {
+            factors.add(factors(parts.get(i), layers.get(i).rank(), arena));
         }
+        return factors;
+    }
+
+    private static Decomposition decompose(Layer layer, OptionalInt iterations, Kernels own) {
+        String name = layer.shape().name();
+        try (Arena scratch = Arena.ofShared()) {
+            Tensor matrix = layer.shape().transposed()
+                    ? layer.weight().transposed(scratch)
+                    : layer.weight().toTensor(scratch);
+            Decomposition parts = iterations.isPresent()
+                    ? RandomizedSvd.of(name, matrix, layer.rank(), iterations.getAsInt(), own)
+                    : FullSvd.of(name, matrix);
+            return parts.truncated(layer.rank());
+        }
+    }
+
+    private static LoraWeights factors(Decomposition parts, int rank, Arena arena) {
         Tensor a = Tensor.allocate(arena, rank, parts.cols());
         Tensor b = Tensor.allocate(arena, parts.rows(), rank);
         for (int i = 0; i < parts.values().length; i++) {

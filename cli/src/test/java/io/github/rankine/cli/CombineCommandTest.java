@@ -425,7 +425,7 @@ class CombineCommandTest {
                 command("ties_svd", output, FIRST, SECOND, "--density", 0.5, "--seed", 1));
         assertFailure(
                 1,
-                "use_dora: not supported",
+                "no place for DoRA's magnitudes",
                 command("cat", output, FIRST, Fixture.of("llama-dora").adapter()));
         assertFailure(2, "no command: one of combine", List.of("adapters"));
         assertThat(output).doesNotExist();

@@ -120,7 +120,8 @@ class ExportCommandTest {
         assertRefused(
                 export(format, Fixture.of("gpt2").model(), LLAMA.adapter(), output), "made for another base model");
         assertRefused(
-                export(format, LLAMA.model(), Fixture.of("llama-dora").adapter(), output), "use_dora: not supported");
+                export(format, LLAMA.model(), Fixture.of("llama-dora").adapter(), output),
+                "no place for DoRA's magnitudes");
         assertRefused(export(format, temp, LLAMA.adapter(), output), "config.json: no such file");
         assertThat(output).doesNotExist();
     }

@@ -202,6 +202,10 @@ class FinetuneVariantsTest {
         String prefix = output.resolve("prefix").toString();
         assertThat(evaluate(model, "--adapter", adapter, "--adapter", prefix)).isEqualTo(loss, offset(1e-4));
         assertThat(evaluate(model, "--adapter", adapter)).isNotCloseTo(loss, offset(1e-4));
+        assertThat(run.err()).contains("take both: --adapter " + adapter + " --adapter " + prefix);
+        CommandLineRun merge =
+                CommandLineRun.of("merge", "--model", model, "--adapter", adapter, "--output", folder.resolve("m"));
+        assertThat(merge.err()).contains("trained with the prefix in " + prefix + ", which is left out");
         assertThat(output.resolve("best/prefix/adapter_model.safetensors")).exists();
     }
 
@@ -292,6 +296,18 @@ class FinetuneVariantsTest {
         }
         assertThat(answers.get(0).get("tokens")).isNotEqualTo(answers.get(1).get("tokens"));
         Files.writeString(requests, "{\"prompt\": \"abc\", \"adapter\": \"three\"}\n");
+        CommandLineRun twice = CommandLineRun.of(
+                "adapters",
+                "answer",
+                "--model",
+                model,
+                "--adapter",
+                "one=" + adapter,
+                "--adapter",
+                "one=" + adapter,
+                "--requests",
+                requests);
+        assertThat(twice.exitCode()).isEqualTo(2);
         CommandLineRun unknown = CommandLineRun.of(
                 "adapters", "answer", "--model", model, "--adapter", "one=" + adapter, "--requests", requests);
         assertThat(unknown.exitCode()).isEqualTo(1);

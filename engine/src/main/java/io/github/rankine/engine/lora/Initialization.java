@@ -33,7 +33,7 @@ public record Initialization(String name) {
     public static Initialization named(String name) {
         Initialization initialization = new Initialization(name);
         if (!name.equals(DEFAULT.name) && !initialization.isPissa()) {
-            throw new RankineException("'" + name + "' is none of true, pissa, pissa_niter_N");
+            throw new RankineException("init_lora_weights '" + name + "': there are true, pissa and pissa_niter_N");
         }
         return initialization;
     }

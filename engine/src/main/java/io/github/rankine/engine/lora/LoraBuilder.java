@@ -17,7 +17,7 @@ import java.util.function.Function;
 
 /** Puts an adapter together: fresh, from what is stored, or from shapes alone. */
 final class LoraBuilder {
-    static final PrincipalComponents WITHOUT_COMPONENTS = (name, weight, transposed, rank, iterations, arena) -> {
+    static final PrincipalComponents WITHOUT_COMPONENTS = (layers, iterations, arena) -> {
         throw new RankineException("PiSSA needs singular value decompositions, which were not given");
     };
 
@@ -43,16 +43,18 @@ final class LoraBuilder {
     // ---- fresh ---------------------------------------------------------------------------------------------------
 
     LoraAdapter fresh(long seed) {
-        for (LinearShape shape : LoraAdapter.targets(config, base)) {
+        List<LinearShape> targets = LoraAdapter.targets(config, base);
+        Map<String, LoraWeights> principal = principal(targets);
+        for (LinearShape shape : targets) {
             int rank = config.rank(shape.name());
             if (shape.equals(base.embedding())) {
                 addEmbedding(shape, Tensor.allocate(arena, shape.inputs(), rank), normal(shape.outputs(), rank, seed));
             } else if (config.initialization().isPissa()) {
-                LoraWeights principal = principal(shape);
+                LoraWeights initial = principal.get(shape.name());
                 LoraWeights copy = new LoraWeights(
-                        principal.a().toTensor(arena).asWeight(),
-                        principal.b().toTensor(arena).asWeight());
-                addModule(shape, copy, principal);
+                        initial.a().toTensor(arena).asWeight(),
+                        initial.b().toTensor(arena).asWeight());
+                addModule(shape, copy, initial);
             } else {
                 Tensor a = uniform(
                         rank,
@@ -102,24 +104,32 @@ final class LoraBuilder {
         return norms.asWeight();
     }
 
-    /** PiSSA's first matrices: the weight's principal part, divided by the scaling that the layer's output will have. */
-    private LoraWeights principal(LinearShape shape) {
-        LoraWeights part = components.of(
-                shape.name(),
-                weightOf(shape),
-                shape.transposed(),
-                config.rank(shape.name()),
-                config.initialization().iterations(),
-                arena);
-        float factor = (float) (1 / Math.sqrt(config.scaling(shape.name())));
-        for (Weight matrix : List.of(part.a(), part.b())) {
-            Tensor tensor = matrix.asTensor();
-            for (long i = 0; i < tensor.size(); i++) {
-                float value = tensor.segment().getAtIndex(ValueLayout.JAVA_FLOAT, i);
-                tensor.segment().setAtIndex(ValueLayout.JAVA_FLOAT, i, value * factor);
-            }
+    /** PiSSA's first matrices by layer: the weight's principal part, divided by the scaling that the layer's output will have. */
+    private Map<String, LoraWeights> principal(List<LinearShape> shapes) {
+        if (!config.initialization().isPissa()) {
+            return Map.of();
         }
-        return part;
+        List<PrincipalComponents.Layer> layers = shapes.stream()
+                .filter(shape -> !shape.equals(base.embedding()))
+                .map(shape -> new PrincipalComponents.Layer(shape, weightOf(shape), config.rank(shape.name())))
+                .toList();
+        List<LoraWeights> parts = components.of(layers, config.initialization().iterations(), arena);
+        Map<String, LoraWeights> principal = new LinkedHashMap<>();
+        for (int i = 0; i < parts.size(); i++) {
+            String name = layers.get(i).shape().name();
+            float factor = (float) (1 / Math.sqrt(config.scaling(name)));
+            multiply(parts.get(i).a().asTensor(), factor);
+            multiply(parts.get(i).b().asTensor(), factor);
+            principal.put(name, parts.get(i));
+        }
+        return principal;
+    }
+
+    private static void multiply(Tensor tensor, float factor) {
+        for (long i = 0; i < tensor.size(); i++) {
+            float value = tensor.segment().getAtIndex(ValueLayout.JAVA_FLOAT, i);
+            tensor.segment().setAtIndex(ValueLayout.JAVA_FLOAT, i, value * factor);
+        }
     }
 
     private Weight weightOf(LinearShape shape) {
@@ -176,13 +186,20 @@ final class LoraBuilder {
                         + ", which its target_modules name in this base: it was made for another base model");
             }
         }
-        stored.embeddings().forEach((name, matrices) -> addStoredEmbedding(matrices));
-        for (LinearShape shape : base.linears()) {
-            LoraWeights matrices = stored.modules().get(shape.name());
-            if (matrices != null) {
-                addStored(shape, matrices);
+        for (String name :
+                savedParameters(config.withBias(LoraConfig.Bias.NONE), base).keySet()) {
+            if (!stored.replaced().containsKey(name)) {
+                throw new RankineException("the adapter lacks " + name
+                        + ", which its modules_to_save name in this base: it was made for another base model");
             }
         }
+        stored.embeddings().forEach((name, matrices) -> addStoredEmbedding(matrices));
+        List<LinearShape> adapted = base.linears().stream()
+                .filter(shape -> stored.modules().containsKey(shape.name()))
+                .toList();
+        adapted.forEach(shape -> check(shape, stored.modules().get(shape.name())));
+        Map<String, LoraWeights> principal = principal(adapted);
+        adapted.forEach(shape -> addStored(shape, stored.modules().get(shape.name()), principal.get(shape.name())));
         Map<String, Weight> known = savable(base);
         stored.replaced().forEach((name, weight) -> {
             Weight own = known.get(name);
@@ -200,19 +217,22 @@ final class LoraBuilder {
                 "the adapter has " + tensor + ", but this base has no such layer: it was made for another base model");
     }
 
-    private void addStored(LinearShape shape, LoraWeights matrices) {
+    private void check(LinearShape shape, LoraWeights matrices) {
         int rank = config.rank(shape.name());
         check(shape.name() + ".lora_A.weight", matrices.a(), rank, shape.inputs());
         check(shape.name() + ".lora_B.weight", matrices.b(), shape.outputs(), rank);
         if (matrices.magnitude() != null) {
             check(shape.name() + ".lora_magnitude_vector", matrices.magnitude(), 1, shape.outputs());
         }
+    }
+
+    private void addStored(LinearShape shape, LoraWeights matrices, LoraWeights principal) {
         Function<Weight, Weight> copy =
                 weight -> weight == null ? null : weight.toTensor(arena).asWeight();
         addModule(
                 shape,
                 new LoraWeights(copy.apply(matrices.a()), copy.apply(matrices.b()), copy.apply(matrices.magnitude())),
-                config.initialization().isPissa() ? principal(shape) : null);
+                principal);
     }
 
     private void addStoredEmbedding(LoraWeights matrices) {

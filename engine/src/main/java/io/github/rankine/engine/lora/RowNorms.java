@@ -5,6 +5,7 @@ import io.github.rankine.engine.tape.Buffer;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tape.Tape;
 import io.github.rankine.engine.tensor.Tensor;
+import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
 
 /**
@@ -14,13 +15,13 @@ import java.lang.foreign.Arena;
  *   ‖w + s · b · A‖² = ‖w‖² + 2s · b · (A · w) + s² · b · (A · Aᵀ) · bᵀ
  * </pre>
  *
- * so that a step costs a product with r rows and the base is read as it is stored. {@code ‖w‖²} is found once.
+ * so that a step costs a product with r rows and the base is read as it is stored. {@code ‖w‖²} is found once a weight.
  */
 final class RowNorms {
     private final Tensor squares;
     private final Tensor factors;
     private final Tensor inverseNorms;
-    private boolean baseMeasured;
+    private Parameter measured;
     private boolean current;
 
     private RowNorms(Tensor squares, Tensor factors, Tensor inverseNorms) {
@@ -53,7 +54,8 @@ final class RowNorms {
 
     /** Measures anew if the matrices may have changed: after every pass that records gradients. */
     void measure(Tape tape, PlainLora update, Parameter magnitude, LinearBase base) {
-        if (current && !tape.isRecording()) {
+        boolean sameBase = base.weight().equals(measured);
+        if (current && !tape.isRecording() && sameBase) {
             return;
         }
         Kernels kernels = tape.kernels();
@@ -66,14 +68,15 @@ final class RowNorms {
         Buffer aa = tape.take(rank, rank);
         Buffer ba = tape.take(outputs, rank);
         boolean real = aw.tensor().hasMemory();
-        if (real && !baseMeasured) {
-            kernels.squaredNorms(base.weight().value(), base.transposed(), squares);
-            baseMeasured = true;
+        Weight weight = base.weight().value();
+        if (real && !sameBase) {
+            kernels.squaredNorms(weight, base.transposed(), squares);
+            measured = base.weight();
         }
         if (base.transposed()) {
-            kernels.matmulNN(a.value().asTensor(), base.weight().value(), aw.tensor(), 1, false);
+            kernels.matmulNN(a.value().asTensor(), weight, aw.tensor(), 1, false);
         } else {
-            kernels.matmulNT(a.value().asTensor(), base.weight().value(), aw.tensor(), 1, false);
+            kernels.matmulNT(a.value().asTensor(), weight, aw.tensor(), 1, false);
         }
         kernels.matmulNT(a.value().asTensor(), a.value(), aa.tensor(), 1, false);
         kernels.matmulNN(b.value().asTensor(), aa.tensor().asWeight(), ba.tensor(), 1, false);

@@ -33,7 +33,19 @@ final class Adaptation {
     private List<LoraAdapter> perSequence = List.of();
     private Parameter embeddingInUse;
     private List<Parameter> replaced = List.of();
-    private Arena merged;
+    private Merged merged = Merged.NOTHING;
+
+    /**
+     * What the base's weights are replaced by until {@link #unmerge}: beneath what is active.
+     *
+     * @param weights   of linear layers
+     * @param embedding of tokens; null for the base's
+     * @param adapter   that was merged, and brings what it brings; null for none
+     * @param memory    of the sums; null when it is not ours
+     */
+    private record Merged(Map<Linear, Parameter> weights, Parameter embedding, LoraAdapter adapter, Arena memory) {
+        static final Merged NOTHING = new Merged(Map.of(), null, null, null);
+    }
 
     /**
      * @param tokenEmbedding {@code [vocabulary, d]}
@@ -136,21 +148,17 @@ final class Adaptation {
         replaced = changed;
     }
 
+    /** Back to the base, or to what is merged. */
     private void restore() {
-        active.stream()
-                .filter(adapter -> adapter.replaced().containsKey(head.name() + ".weight"))
-                .forEach(_ -> head.setWeight(null));
         active = List.of();
         perSequence = List.of();
-        if (merged == null) {
-            restoreReplaced();
-        }
-    }
-
-    private void restoreReplaced() {
         replaced.forEach(parameter -> parameter.replaceBy(null));
         replaced = List.of();
-        embeddingInUse = tokenEmbedding;
+        embeddingInUse = merged.embedding == null ? tokenEmbedding : merged.embedding;
+        linears.values().forEach(linear -> linear.setWeight(merged.weights.get(linear)));
+        if (merged.adapter != null) {
+            bring(merged.adapter);
+        }
     }
 
     /**
@@ -227,42 +235,50 @@ final class Adaptation {
         unmerge();
         activate();
         requireOwn(adapter);
-        merged = Arena.ofShared();
-        bring(adapter);
+        Arena memory = Arena.ofShared();
+        Map<Linear, Parameter> weights = new HashMap<>();
         for (Linear linear : linears.values()) {
             LoraModule module = adapter.modules().get(linear.name());
             if (module != null) {
                 Parameter base = linear.weight();
                 Weight sum = module.mergeInto(
-                                kernels, base.value(), linear.shape().transposed(), merged)
+                                kernels, base.value(), linear.shape().transposed(), memory)
                         .asWeight();
-                linear.setWeight(new Parameter(base.name(), sum));
+                weights.put(linear, new Parameter(base.name(), sum));
             }
         }
-        for (LoraEmbedding embedding : adapter.embeddings().values()) {
+        Parameter embedding = null;
+        for (LoraEmbedding update : adapter.embeddings().values()) {
             Weight sum =
-                    embedding.mergeInto(kernels, tokenEmbedding.value(), merged).asWeight();
-            embeddingInUse = new Parameter(tokenEmbedding.name(), sum);
+                    update.mergeInto(kernels, tokenEmbedding.value(), memory).asWeight();
+            embedding = new Parameter(tokenEmbedding.name(), sum);
         }
+        merged = new Merged(weights, embedding, adapter, memory);
+        restore();
     }
 
     /** As {@link Decoder#replace}. */
     void replace(Map<String, Weight> weights) {
         unmerge();
-        activate();
+        Map<Linear, Parameter> own = new HashMap<>();
         weights.forEach((name, weight) -> {
             Linear linear = linears.get(name);
-            linear.setWeight(new Parameter(linear.weight().name(), weight));
+            own.put(linear, new Parameter(linear.weight().name(), weight));
         });
+        merged = new Merged(own, null, null, null);
+        restore();
     }
 
-    /** As {@link Decoder#unmerge}. */
+    /** As {@link Decoder#unmerge}; what is active stays so. */
     void unmerge() {
-        linears.values().forEach(linear -> linear.setWeight(null));
-        if (merged != null) {
-            merged.close();
-            merged = null;
-            restoreReplaced();
+        Merged before = merged;
+        LoraAdapter[] still = active.toArray(LoraAdapter[]::new);
+        List<LoraAdapter> rows = perSequence;
+        merged = Merged.NOTHING;
+        activate(still);
+        perSequence = rows;
+        if (before.memory != null) {
+            before.memory.close();
         }
     }
 }

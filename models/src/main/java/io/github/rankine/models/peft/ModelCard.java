@@ -109,7 +109,7 @@ public record ModelCard(OptionalLong baseParameters, String origin) {
                 lora.rslora() ? "alpha / sqrt(rank)" : "alpha / rank",
                 lora.dropout(),
                 oneLine(targets(lora.targetModules())),
-                variants(lora));
+                variants(config));
         facts += count("Trained parameters", weights.parameters());
         return text(config.baseModelNameOrPath().orElse(""), "lora", "LoRA adapter", facts);
     }
@@ -179,8 +179,13 @@ public record ModelCard(OptionalLong baseParameters, String origin) {
     }
 
     /** What it has beyond plain LoRA, a line each. */
-    private static String variants(LoraConfig lora) {
+    private static String variants(PeftConfig config) {
+        LoraConfig lora = config.lora();
         StringBuilder lines = new StringBuilder();
+        config.baseQuantization()
+                .ifPresent(type -> lines.append("- **Base during training:** its linear layers in ")
+                        .append(type)
+                        .append(", which it fits best\n"));
         if (lora.dora()) {
             lines.append("- **Magnitudes:** trained apart from directions (DoRA)\n");
         }

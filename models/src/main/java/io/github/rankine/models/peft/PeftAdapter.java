@@ -62,6 +62,17 @@ public final class PeftAdapter implements AutoCloseable {
         }
     }
 
+    /**
+     * The configuration of the adapter in a folder, and how its base was quantised.
+     *
+     * @throws RankineException as {@link #open}
+     */
+    public static PeftConfig configuration(Path folder) {
+        try (PeftAdapter adapter = open(folder)) {
+            return adapter.config();
+        }
+    }
+
     private static void checkFiles(Path folder) {
         if (!Files.isDirectory(folder)) {
             throw new RankineException(folder + ": no such folder; expected an adapter's, with " + PeftConfig.FILE);

@@ -49,7 +49,8 @@ final class PeftConfigReader {
 
     PeftConfig read() {
         if (!config.string("peft_type").equals("LORA")) {
-            throw config.unexpected("peft_type", "LORA");
+            throw config.unexpected(
+                    "peft_type", "LORA; a prefix cannot be merged, combined or exported, but used with --adapter");
         }
         if (!config.string("task_type", "CAUSAL_LM").equals("CAUSAL_LM")) {
             throw config.unexpected("task_type", "CAUSAL_LM");

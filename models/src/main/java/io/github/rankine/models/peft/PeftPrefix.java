@@ -25,6 +25,9 @@ import java.util.Optional;
  * headDim]}, of each layer the keys, then the values. What a perceptron made is stored as it came out; the perceptron is not.
  */
 public final class PeftPrefix {
+    /** Where a prefix lies in the folder of an adapter that it was trained with. */
+    public static final String FOLDER = "prefix";
+
     private static final String TYPE = "PREFIX_TUNING";
     private static final String TENSOR = "prompt_embeddings";
 
@@ -35,6 +38,11 @@ public final class PeftPrefix {
         Path config = folder.resolve(PeftConfig.FILE);
         return Files.exists(config)
                 && Json.readObject(config).string("peft_type", "").equals(TYPE);
+    }
+
+    /** The folder of the prefix that was trained in one run with an adapter, if there is one in the adapter's. */
+    public static Optional<Path> beside(Path adapter) {
+        return Optional.of(adapter.resolve(FOLDER)).filter(PeftPrefix::isPrefix);
     }
 
     /**

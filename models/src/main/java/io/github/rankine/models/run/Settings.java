@@ -38,9 +38,10 @@ final class Settings {
         putAll(settings, config);
         // It changes the memory that a run takes and no bit of its result.
         settings.remove("recompute");
-        settings.putAll(trainee.settings());
-        settings.put("model", fingerprint(model.checkpoint().orElseThrow()));
+        // Before what follows from it, so that a difference is told by its cause.
         settings.put("quantization", model.quantization().map(Enum::name).orElse("none"));
+        settings.put("model", fingerprint(model.checkpoint().orElseThrow()));
+        settings.putAll(trainee.settings());
         settings.put("data", fingerprint(data.samples()));
         settings.put("eval-data", fingerprint(data.evalSamples()));
         settings.put("kernels", kernels.name());

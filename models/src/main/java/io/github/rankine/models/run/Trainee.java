@@ -74,6 +74,7 @@ public sealed interface Trainee {
         public Map<String, String> settings() {
             Map<String, String> settings = new LinkedHashMap<>();
             Settings.putAll(settings, adapter.config());
+            settings.put("convert-to-lora", String.valueOf(convert));
             settings.put("initial-adapter", Settings.fingerprintOf(adapter.parameters()));
             return settings;
         }
@@ -114,8 +115,6 @@ public sealed interface Trainee {
      * @param kernels what the stored rows are computed with
      */
     record Prefixed(Prefix prefix, PrefixConfig config, Optional<Adapter> adapter, Kernels kernels) implements Trainee {
-        private static final String FOLDER = "prefix";
-
         @Override
         public void activate(Decoder decoder) {
             adapter.ifPresent(beside -> beside.activate(decoder));
@@ -151,14 +150,14 @@ public sealed interface Trainee {
             Optional<String> base =
                     model.checkpoint().map(checkpoint -> checkpoint.folder().toString());
             try (Arena arena = Arena.ofShared()) {
-                Path own = adapter.isPresent() ? folder.resolve(FOLDER) : folder;
+                Path own = adapter.isPresent() ? folder.resolve(PeftPrefix.FOLDER) : folder;
                 PeftPrefix.write(own, prefix.computed(kernels, arena), config, model.config(), base, card);
             }
         }
 
         @Override
         public List<String> files() {
-            String own = adapter.isPresent() ? FOLDER + "/" : "";
+            String own = adapter.isPresent() ? PeftPrefix.FOLDER + "/" : "";
             return Stream.concat(
                             adapter.stream().flatMap(beside -> beside.files().stream()),
                             Stream.of(PeftConfig.FILE, PeftAdapter.WEIGHTS, ModelCard.FILE)

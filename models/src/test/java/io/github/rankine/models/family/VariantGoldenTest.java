@@ -265,11 +265,18 @@ class VariantGoldenTest {
 
         /** The principal part is what an adapter that was not trained has in A and B. */
         private PrincipalComponents components() {
-            return (name, weight, transposed, rank, iterations, into) -> {
+            return (layers, iterations, into) -> {
                 try (PeftAdapter initial = PeftAdapter.open(folder.resolve("adapter"))) {
-                    LoraWeights matrices = initial.modules().get(name);
-                    float factor = (float) Math.sqrt(initial.config().lora().scaling(name));
-                    return new LoraWeights(scaled(matrices.a(), factor, into), scaled(matrices.b(), factor, into));
+                    return layers.stream()
+                            .map(layer -> layer.shape().name())
+                            .map(name -> {
+                                LoraWeights matrices = initial.modules().get(name);
+                                float factor = (float)
+                                        Math.sqrt(initial.config().lora().scaling(name));
+                                return new LoraWeights(
+                                        scaled(matrices.a(), factor, into), scaled(matrices.b(), factor, into));
+                            })
+                            .toList();
                 }
             };
         }

@@ -53,7 +53,7 @@ class AdapterPoolTest {
     void open() {
         model = CausalLanguageModel.open(
                 Fixtures.folder("llama-untied-llama3rope").resolve("model"));
-        pool = new AdapterPool(model.decoder(), (name, weight, transposed, rank, iterations, into) -> {
+        pool = new AdapterPool(model.decoder(), (layers, iterations, into) -> {
             throw new AssertionError("no PiSSA here");
         });
     }
@@ -194,6 +194,73 @@ class AdapterPoolTest {
         model.decoder().activate();
         assertThat(checksum()).isEqualTo(checksum);
         assertThat(logits(sequences)).isEqualTo(before);
+    }
+
+    /** What is active lies over what is merged, and goes without a trace. */
+    @Test
+    void deactivatingGoesBackToWhatIsMerged() {
+        LoraConfig saving = LoraConfig.of(2, 2, new ModuleSelector.Suffixes(List.of("q_proj")))
+                .withModulesToSave(List.of("lm_head", "model.norm", "embed_tokens"));
+        load("merged", saving, 1);
+        load("other", saving.withModulesToSave(List.of("lm_head", "input_layernorm", "embed_tokens")), 2);
+        LoraAdapter other = pool.get("other");
+        for (LoraAdapter adapter : List.of(pool.get("merged"), other)) {
+            Random random = new Random(adapter.parameters().size());
+            adapter.replaced().values().forEach(parameter -> randomize(parameter.value(), random));
+        }
+        List<int[]> sequences = List.of(new int[] {1, 2, 3});
+        float[] base = logits(sequences);
+        model.decoder().activate(other);
+        float[] otherAlone = logits(sequences);
+        model.decoder().merge(kernels, pool.get("merged"));
+        float[] merged = logits(sequences);
+        assertThat(merged).isNotEqualTo(base).isNotEqualTo(otherAlone);
+        model.decoder().activate(other);
+        assertThat(logits(sequences)).isNotEqualTo(merged);
+        model.decoder().activate();
+        assertThat(logits(sequences)).isEqualTo(merged);
+        model.decoder().activate(other);
+        model.decoder().unmerge();
+        assertThat(logits(sequences)).isEqualTo(otherAlone);
+        model.decoder().activate();
+        assertThat(logits(sequences)).isEqualTo(base);
+    }
+
+    /** DoRA measures the rows that are beneath it at the time. */
+    @Test
+    void doraFollowsTheBaseBeneathIt() {
+        load("dora", LoraConfig.of(2, 2, new ModuleSelector.AllLinear()).withDora(true), 1);
+        load("fresh", LoraConfig.of(2, 2, new ModuleSelector.AllLinear()).withDora(true), 1);
+        load("plain", LoraConfig.of(4, 64, new ModuleSelector.AllLinear()), 2);
+        List<int[]> sequences = List.of(new int[] {1, 2, 3});
+        model.decoder().activate(pool.get("dora"));
+        float[] before = logits(sequences);
+        model.decoder().merge(kernels, pool.get("plain"));
+        model.decoder().activate(pool.get("dora"));
+        float[] again = logits(sequences);
+        model.decoder().activate(pool.get("fresh"));
+        assertThat(again).isEqualTo(logits(sequences)).isNotEqualTo(before);
+        model.decoder().unmerge();
+        model.decoder().activate(pool.get("dora"));
+        assertThat(logits(sequences)).isEqualTo(before);
+    }
+
+    @Test
+    void anAdapterWithoutWhatItsConfigurationSavesIsRefused() {
+        LoraConfig config = LoraConfig.of(2, 2, new ModuleSelector.AllLinear());
+        load("plain", config, 1);
+        try (PeftAdapter plain = PeftAdapter.open(temporary.resolve("plain"))) {
+            Path folder = temporary.resolve("lacking");
+            PeftAdapter.write(
+                    folder,
+                    new PeftConfig(
+                            config.withModulesToSave(List.of("model.norm")), Optional.empty(), false, Optional.empty()),
+                    plain.weights(),
+                    new ModelCard(OptionalLong.empty(), ""));
+            assertThatThrownBy(() -> pool.load("lacking", folder))
+                    .isInstanceOf(RankineException.class)
+                    .hasMessageContaining("lacks model.norm.weight, which its modules_to_save name");
+        }
     }
 
     private long checksum() {
