@@ -360,7 +360,7 @@ final class FinetuneCommand implements Callable<Integer> {
     }
 
     private String trained() {
-        return full ? "checkpoint" : "adapter";
+        return full ? "checkpoint" : prefix.trainsLora() ? "adapter" : "prefix";
     }
 
     private String beginning(FineTune run) {

@@ -11,6 +11,7 @@ import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
 import java.util.List;
+import java.util.stream.LongStream;
 
 /**
  * DoRA (Liu et al. 2024): the rows of {@code W + scaling · B · A} are brought to lengths of their own, which are trained too. As in the paper's
@@ -53,6 +54,11 @@ public final class Dora implements LoraModule {
     }
 
     @Override
+    public long frozenBytes() {
+        return norms.bytes();
+    }
+
+    @Override
     public LoraWeights stored() {
         return new LoraWeights(a().value(), b().value(), magnitude.value());
     }
@@ -81,7 +87,7 @@ public final class Dora implements LoraModule {
         Tensor merged = update.mergeInto(kernels, base, transposed, arena);
         long outputs = magnitude.value().cols();
         long inputs = merged.size() / outputs;
-        for (long out = 0; out < outputs; out++) {
+        LongStream.range(0, outputs).parallel().forEach(out -> {
             double squares = 0;
             for (long in = 0; in < inputs; in++) {
                 double element = transposed ? merged.get(in, out) : merged.get(out, in);
@@ -93,7 +99,7 @@ public final class Dora implements LoraModule {
                 long col = transposed ? out : in;
                 merged.set(row, col, (float) (merged.get(row, col) * factor));
             }
-        }
+        });
         return merged;
     }
 }

@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /** An adapter over one base: the updates of its target modules (Hu et al. 2021), and what it replaces of the base. */
 public final class LoraAdapter {
@@ -121,8 +122,11 @@ public final class LoraAdapter {
             LoraConfig one = config.withModulesToSave(List.of(name));
             if (LoraBuilder.savedParameters(one, base).isEmpty()) {
                 throw new RankineException("module to save '" + name + "' is not in this model; its modules are "
-                        + base.parameters().stream()
-                                .map(parameter -> ending(LoraBuilder.module(parameter.name())))
+                        + Stream.concat(
+                                        base.parameters().stream()
+                                                .map(parameter -> LoraBuilder.module(parameter.name())),
+                                        base.linears().stream().map(LinearShape::name))
+                                .map(LoraAdapter::ending)
                                 .distinct()
                                 .collect(Collectors.joining(", ")));
             }
@@ -177,6 +181,11 @@ public final class LoraAdapter {
         modules.values().forEach(module -> parameters.addAll(module.parameters()));
         parameters.addAll(replaced.values());
         return parameters;
+    }
+
+    /** Bytes that it takes beside what is trained: PiSSA's first matrices, DoRA's norms. */
+    public long frozenBytes() {
+        return modules.values().stream().mapToLong(LoraModule::frozenBytes).sum();
     }
 
     /** The weights as they are stored; what has to be turned round for that is copied to {@code arena}. */

@@ -14,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
 import java.util.function.Function;
+import java.util.stream.LongStream;
 
 /** Puts an adapter together: fresh, from what is stored, or from shapes alone. */
 final class LoraBuilder {
@@ -93,14 +94,14 @@ final class LoraBuilder {
     private Weight norms(LinearShape shape) {
         Weight weight = weightOf(shape);
         Tensor norms = Tensor.allocate(arena, 1, shape.outputs());
-        for (long out = 0; out < shape.outputs(); out++) {
+        LongStream.range(0, shape.outputs()).parallel().forEach(out -> {
             double squares = 0;
             for (long in = 0; in < shape.inputs(); in++) {
                 double element = shape.transposed() ? weight.get(in, out) : weight.get(out, in);
                 squares += element * element;
             }
             norms.set(0, out, (float) Math.sqrt(squares));
-        }
+        });
         return norms.asWeight();
     }
 

@@ -23,6 +23,11 @@ public sealed interface LoraModule permits PlainLora, Dora, Pissa {
     /** Everything in it that is trained. */
     List<Parameter> parameters();
 
+    /** Bytes that it takes beside what is trained. */
+    default long frozenBytes() {
+        return 0;
+    }
+
     /** The matrices that it is stored as. */
     LoraWeights stored();
 

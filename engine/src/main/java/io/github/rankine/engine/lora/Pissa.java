@@ -40,6 +40,11 @@ public record Pissa(PlainLora update, PlainLora initial) implements LoraModule {
     }
 
     @Override
+    public long frozenBytes() {
+        return initial.a().value().bytes() + initial.b().value().bytes();
+    }
+
+    @Override
     public LoraWeights stored() {
         return update.stored();
     }

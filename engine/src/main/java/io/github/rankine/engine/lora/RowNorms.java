@@ -42,6 +42,10 @@ final class RowNorms {
         return new RowNorms(shape, shape, shape);
     }
 
+    long bytes() {
+        return squares.bytes() + factors.bytes() + inverseNorms.bytes();
+    }
+
     /** The wanted lengths over those that the rows have, {@code [1, out]}, as last measured. */
     Tensor factors() {
         return factors;

@@ -110,6 +110,22 @@ final class Adaptation {
                                 : ", whose layer is [" + shape.outputs() + ", " + shape.inputs() + "]"));
             }
         });
+        adapter.embeddings()
+                .values()
+                .forEach(embedding -> requireShape(
+                        tokenEmbedding.name(),
+                        embedding.a().value().rows(),
+                        embedding.b().value().rows()));
+        adapter.replaced()
+                .forEach((name, parameter) -> requireShape(
+                        name, parameter.value().rows(), parameter.value().cols()));
+    }
+
+    private void requireShape(String name, long rows, long cols) {
+        Parameter own = name.equals(head.name() + ".weight") ? head.weight() : parameters.get(name);
+        if (own == null || own.value().rows() != rows || own.value().cols() != cols) {
+            throw new RankineException("an adapter's " + name + " [" + rows + ", " + cols + "] is not for this base");
+        }
     }
 
     /** As {@link Decoder#activatePerSequence}. */
@@ -126,6 +142,10 @@ final class Adaptation {
         }
         activate();
         perSequence = new ArrayList<>(adapters); // a list that may hold null
+    }
+
+    long frozenBytes() {
+        return active.stream().mapToLong(LoraAdapter::frozenBytes).sum();
     }
 
     boolean isPerSequence() {
@@ -260,6 +280,7 @@ final class Adaptation {
     /** As {@link Decoder#replace}. */
     void replace(Map<String, Weight> weights) {
         unmerge();
+        activate();
         Map<Linear, Parameter> own = new HashMap<>();
         weights.forEach((name, weight) -> {
             Linear linear = linears.get(name);

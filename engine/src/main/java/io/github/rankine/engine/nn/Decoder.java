@@ -267,6 +267,11 @@ public final class Decoder implements AutoCloseable {
         adaptation.activatePerSequence(adapters);
     }
 
+    /** Bytes that the active adapters take beside what is trained of them. */
+    public long frozenAdapterBytes() {
+        return adaptation.frozenBytes();
+    }
+
     /** Whether sequences of a batch use adapters of their own. */
     public boolean hasAdaptersPerSequence() {
         return adaptation.isPerSequence();

@@ -30,13 +30,13 @@ public record LoraPlus(double ratio, double embeddingRate) {
     /** The factor of a parameter's learning rate, beside {@code learningRate} for what is like A. */
     double factor(Parameter parameter, double learningRate) {
         String name = parameter.name();
-        if (ratio == 1) {
+        if (equals(OFF)) {
             return 1;
         }
         if (name.contains(".lora_embedding_")) {
             return embeddingRate / learningRate;
         }
-        boolean vector = parameter.value().rows() == 1 && !name.contains(".lora_A.");
+        boolean vector = parameter.value().rows() == 1 && !name.contains(".lora_A.") && !name.startsWith("prefix.");
         return vector || name.contains(".lora_B.") ? ratio : 1;
     }
 }

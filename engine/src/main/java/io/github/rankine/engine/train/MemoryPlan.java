@@ -13,7 +13,7 @@ import java.util.SequencedSet;
  * The memory of a training run, known before it starts. All sizes in bytes.
  *
  * @param weights     the base's weights; mapped from their file where they are frozen, so that the system may drop and reread them
- * @param adapter     trainable parameters and their gradients
+ * @param adapter     trainable parameters, their gradients, and what an adapter needs beside them
  * @param optimizer   AdamW's two moments
  * @param activations of the largest batch, forward and backward
  * @param logits      one chunk of logits and what its loss needs
@@ -49,7 +49,11 @@ public record MemoryPlan(long weights, long adapter, long optimizer, long activa
         trainable.forEach(frozen::remove);
         long trained = bytes(trainable);
         return new MemoryPlan(
-                bytes(new ArrayList<>(frozen)), 2 * trained, 2 * trained, pass.activations(), pass.logits());
+                bytes(new ArrayList<>(frozen)),
+                2 * trained + decoder.frozenAdapterBytes(),
+                2 * trained,
+                pass.activations(),
+                pass.logits());
     }
 
     private static long bytes(List<Parameter> parameters) {

@@ -4,7 +4,6 @@ import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.PrincipalComponents;
 import io.github.rankine.engine.nn.Decoder;
-import io.github.rankine.engine.tape.Parameter;
 import java.lang.foreign.Arena;
 import java.nio.file.Path;
 import java.util.Collections;
@@ -79,9 +78,11 @@ public final class AdapterPool implements AutoCloseable {
     /** Bytes of all their weights. */
     public long bytes() {
         return adapters.values().stream()
-                .flatMap(loaded -> loaded.adapter().parameters().stream())
-                .map(Parameter::value)
-                .mapToLong(weight -> weight.bytes())
+                .map(Loaded::adapter)
+                .mapToLong(adapter -> adapter.frozenBytes()
+                        + adapter.parameters().stream()
+                                .mapToLong(parameter -> parameter.value().bytes())
+                                .sum())
                 .sum();
     }
 

@@ -277,9 +277,10 @@ class AdapterPoolTest {
         loadSixteen();
         long all = pool.bytes();
         LoraAdapter one = pool.get("adapter-0");
-        long own = one.parameters().stream()
-                .mapToLong(parameter -> parameter.value().bytes())
-                .sum();
+        long own = one.frozenBytes()
+                + one.parameters().stream()
+                        .mapToLong(parameter -> parameter.value().bytes())
+                        .sum();
         pool.unload("adapter-0");
         assertThat(pool.bytes()).isEqualTo(all - own);
         assertThatThrownBy(() -> pool.get("adapter-0"))
