@@ -51,10 +51,10 @@ final class RowVector {
                 }
             }
             case Operand.Quantized quantized -> {
-                for (int at = 2 * UNIT;
-                        QuantizedDots.separates(quantized.weight()) && at < count + 2 * UNIT;
-                        at += UNIT) {
-                    separate(at);
+                if (QuantizedDots.separates(quantized.weight())) {
+                    for (int at = 2 * UNIT; at < count + 2 * UNIT; at += UNIT) {
+                        separate(at);
+                    }
                 }
             }
         }

@@ -21,7 +21,7 @@ final class RowNorms {
     private final Tensor squares;
     private final Tensor factors;
     private final Tensor inverseNorms;
-    private Parameter measured;
+    private Weight measured;
     private boolean current;
 
     private RowNorms(Tensor squares, Tensor factors, Tensor inverseNorms) {
@@ -58,7 +58,8 @@ final class RowNorms {
 
     /** Measures anew if the matrices may have changed: after every pass that records gradients. */
     void measure(Tape tape, PlainLora update, Parameter magnitude, LinearBase base) {
-        boolean sameBase = base.weight().equals(measured);
+        Weight weight = base.weight().value();
+        boolean sameBase = weight.equals(measured);
         if (current && !tape.isRecording() && sameBase) {
             return;
         }
@@ -72,10 +73,9 @@ final class RowNorms {
         Buffer aa = tape.take(rank, rank);
         Buffer ba = tape.take(outputs, rank);
         boolean real = aw.tensor().hasMemory();
-        Weight weight = base.weight().value();
         if (real && !sameBase) {
             kernels.squaredNorms(weight, base.transposed(), squares);
-            measured = base.weight();
+            measured = weight;
         }
         if (base.transposed()) {
             kernels.matmulNN(a.value().asTensor(), weight, aw.tensor(), 1, false);

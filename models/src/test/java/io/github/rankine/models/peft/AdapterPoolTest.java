@@ -231,7 +231,9 @@ class AdapterPoolTest {
     void doraFollowsTheBaseBeneathIt() {
         load("dora", LoraConfig.of(2, 2, new ModuleSelector.AllLinear()).withDora(true), 1);
         load("fresh", LoraConfig.of(2, 2, new ModuleSelector.AllLinear()).withDora(true), 1);
-        load("plain", LoraConfig.of(4, 64, new ModuleSelector.AllLinear()), 2);
+        LoraConfig plain = LoraConfig.of(4, 64, new ModuleSelector.AllLinear());
+        load("plain", plain.withModulesToSave(List.of("o_proj")), 2);
+        pool.get("plain").replaced().values().forEach(parameter -> randomize(parameter.value(), new Random(4)));
         List<int[]> sequences = List.of(new int[] {1, 2, 3});
         model.decoder().activate(pool.get("dora"));
         float[] before = logits(sequences);
