@@ -20,12 +20,8 @@ public record AdapterWeights(
 
     /** Number of elements of all. */
     public long parameters() {
-        long lowRank =
-                modules.values().stream().mapToLong(LoraWeights::parameters).sum()
-                        + embeddings.values().stream()
-                                .mapToLong(LoraWeights::parameters)
-                                .sum();
-        return lowRank + replaced.values().stream().mapToLong(Weight::size).sum();
+        return lowRank().values().stream().mapToLong(LoraWeights::parameters).sum()
+                + replaced.values().stream().mapToLong(Weight::size).sum();
     }
 
     /** Of all modules and embeddings, by name. */

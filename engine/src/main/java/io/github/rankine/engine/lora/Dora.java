@@ -34,18 +34,8 @@ public final class Dora implements LoraModule {
     }
 
     @Override
-    public Parameter a() {
-        return update.a();
-    }
-
-    @Override
-    public Parameter b() {
-        return update.b();
-    }
-
-    @Override
-    public double scaling() {
-        return update.scaling();
+    public PlainLora update() {
+        return update;
     }
 
     @Override

@@ -39,7 +39,7 @@ public final class LoraAdapter {
      * @throws RankineException when no layer is targeted, or the rank exceeds every matrix it would adapt
      */
     public static LoraAdapter initialize(LoraConfig config, BaseShape base, long seed, Arena arena) {
-        return initialize(config, base, seed, arena, LoraBuilder.WITHOUT_COMPONENTS);
+        return initialize(config, base, seed, arena, PrincipalComponents.NONE);
     }
 
     /**
@@ -56,7 +56,7 @@ public final class LoraAdapter {
     /** An adapter without memory, for planning. */
     public static LoraAdapter planned(LoraConfig config, BaseShape base) {
         requireTarget(config, base);
-        return new LoraBuilder(config, base, Arena.global(), LoraBuilder.WITHOUT_COMPONENTS).planned();
+        return new LoraBuilder(config, base, Arena.global(), PrincipalComponents.NONE).planned();
     }
 
     /**
@@ -65,7 +65,7 @@ public final class LoraAdapter {
      * @throws RankineException naming the first tensor that is missing, not wanted or of another shape
      */
     public static LoraAdapter of(LoraConfig config, BaseShape base, AdapterWeights stored, Arena arena) {
-        return of(config, base, stored, arena, LoraBuilder.WITHOUT_COMPONENTS);
+        return of(config, base, stored, arena, PrincipalComponents.NONE);
     }
 
     /**

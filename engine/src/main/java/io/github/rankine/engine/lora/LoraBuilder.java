@@ -18,10 +18,6 @@ import java.util.stream.LongStream;
 
 /** Puts an adapter together: fresh, from what is stored, or from shapes alone. */
 final class LoraBuilder {
-    static final PrincipalComponents WITHOUT_COMPONENTS = (layers, iterations, arena) -> {
-        throw new RankineException("PiSSA needs singular value decompositions, which were not given");
-    };
-
     private final LoraConfig config;
     private final BaseShape base;
     private final Arena arena;

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
@@ -130,124 +131,95 @@ public record LoraConfig(
 
     /** The same with another dropout, which concerns training alone. */
     public LoraConfig withDropout(double probability) {
-        return new LoraConfig(
-                rank,
-                alpha,
-                probability,
-                targetModules,
-                excludeModules,
-                layersToTransform,
-                layersPattern,
-                rankPattern,
-                alphaPattern,
-                rslora,
-                dora,
-                initialization,
-                modulesToSave,
-                bias);
+        return changed(fields -> fields.dropout = probability);
     }
 
     /** The same with magnitudes of their own for the rows of the weights. */
     public LoraConfig withDora(boolean wanted) {
-        return new LoraConfig(
-                rank,
-                alpha,
-                dropout,
-                targetModules,
-                excludeModules,
-                layersToTransform,
-                layersPattern,
-                rankPattern,
-                alphaPattern,
-                rslora,
-                wanted,
-                initialization,
-                modulesToSave,
-                bias);
+        return changed(fields -> fields.dora = wanted);
     }
 
     /** The same with other first values. */
     public LoraConfig withInitialization(Initialization first) {
-        return new LoraConfig(
-                rank,
-                alpha,
-                dropout,
-                targetModules,
-                excludeModules,
-                layersToTransform,
-                layersPattern,
-                rankPattern,
-                alphaPattern,
-                rslora,
-                dora,
-                first,
-                modulesToSave,
-                bias);
+        return changed(fields -> fields.initialization = first);
     }
 
     /** The same with other modules trained themselves. */
     public LoraConfig withModulesToSave(List<String> names) {
-        return new LoraConfig(
-                rank,
-                alpha,
-                dropout,
-                targetModules,
-                excludeModules,
-                layersToTransform,
-                layersPattern,
-                rankPattern,
-                alphaPattern,
-                rslora,
-                dora,
-                initialization,
-                names,
-                bias);
+        return changed(fields -> fields.modulesToSave = names);
     }
 
     /** The same with other biases trained. */
     public LoraConfig withBias(Bias trained) {
-        return new LoraConfig(
-                rank,
-                alpha,
-                dropout,
-                targetModules,
-                excludeModules,
-                layersToTransform,
-                layersPattern,
-                rankPattern,
-                alphaPattern,
-                rslora,
-                dora,
-                initialization,
-                modulesToSave,
-                trained);
+        return changed(fields -> fields.bias = trained);
     }
 
     /**
-     * The plain LoRA that an adapter of this kind is written as when it takes twice its rank: all ranks doubled, and α so that
-     * the scaling stays.
+     * The plain LoRA that a PiSSA adapter is written as, which takes twice its rank: all ranks doubled, and α so that the scaling
+     * stays.
      */
     public LoraConfig doubled() {
         double factor = rslora ? Math.sqrt(2) : 2;
-        Map<String, Integer> ranks = new LinkedHashMap<>();
-        rankPattern.forEach((pattern, r) -> ranks.put(pattern, 2 * r));
-        Map<String, Double> alphas = new LinkedHashMap<>();
-        alphaPattern.forEach((pattern, value) -> alphas.put(pattern, factor * value));
-        return new LoraConfig(
-                2 * rank,
-                factor * alpha,
-                dropout,
-                targetModules,
-                excludeModules,
-                layersToTransform,
-                layersPattern,
-                ranks,
-                alphas,
-                rslora,
-                dora,
-                Initialization.DEFAULT,
-                modulesToSave,
-                bias);
+        return changed(fields -> {
+            fields.rank = 2 * rank;
+            fields.alpha = factor * alpha;
+            fields.rankPattern = new LinkedHashMap<>(rankPattern);
+            fields.rankPattern.replaceAll((_, r) -> 2 * r);
+            fields.alphaPattern = new LinkedHashMap<>(alphaPattern);
+            fields.alphaPattern.replaceAll((_, value) -> factor * value);
+            fields.initialization = Initialization.DEFAULT;
+        });
+    }
+
+    private LoraConfig changed(Consumer<Fields> change) {
+        Fields fields = new Fields(this);
+        change.accept(fields);
+        return fields.config();
+    }
+
+    /** The components that a changed copy may have others of. */
+    private static final class Fields {
+        private final LoraConfig original;
+        private int rank;
+        private double alpha;
+        private double dropout;
+        private Map<String, Integer> rankPattern;
+        private Map<String, Double> alphaPattern;
+        private boolean dora;
+        private Initialization initialization;
+        private List<String> modulesToSave;
+        private Bias bias;
+
+        Fields(LoraConfig original) {
+            this.original = original;
+            rank = original.rank;
+            alpha = original.alpha;
+            dropout = original.dropout;
+            rankPattern = original.rankPattern;
+            alphaPattern = original.alphaPattern;
+            dora = original.dora;
+            initialization = original.initialization;
+            modulesToSave = original.modulesToSave;
+            bias = original.bias;
+        }
+
+        LoraConfig config() {
+            return new LoraConfig(
+                    rank,
+                    alpha,
+                    dropout,
+                    original.targetModules,
+                    original.excludeModules,
+                    original.layersToTransform,
+                    original.layersPattern,
+                    rankPattern,
+                    alphaPattern,
+                    original.rslora,
+                    dora,
+                    initialization,
+                    modulesToSave,
+                    bias);
+        }
     }
 
     /** Whether the module of that name is trained itself; PEFT asks how names end, without regard to dots. */

@@ -11,14 +11,23 @@ import java.util.List;
 
 /** What an adapter does to one linear layer: add {@code ΔW = scaling · B · A}, or that and more. */
 public sealed interface LoraModule permits PlainLora, Dora, Pissa {
+    /** The low-rank update in it. */
+    PlainLora update();
+
     /** {@code [r, in]}. */
-    Parameter a();
+    default Parameter a() {
+        return update().a();
+    }
 
     /** {@code [out, r]}. */
-    Parameter b();
+    default Parameter b() {
+        return update().b();
+    }
 
     /** α/r, or α/√r with rsLoRA. */
-    double scaling();
+    default double scaling() {
+        return update().scaling();
+    }
 
     /** Everything in it that is trained. */
     List<Parameter> parameters();

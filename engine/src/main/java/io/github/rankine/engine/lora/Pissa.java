@@ -20,21 +20,6 @@ import java.util.List;
  */
 public record Pissa(PlainLora update, PlainLora initial) implements LoraModule {
     @Override
-    public Parameter a() {
-        return update.a();
-    }
-
-    @Override
-    public Parameter b() {
-        return update.b();
-    }
-
-    @Override
-    public double scaling() {
-        return update.scaling();
-    }
-
-    @Override
     public List<Parameter> parameters() {
         return update.parameters();
     }

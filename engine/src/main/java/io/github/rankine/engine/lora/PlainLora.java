@@ -20,6 +20,11 @@ import java.util.List;
  */
 public record PlainLora(Parameter a, Parameter b, double scaling, double dropout) implements LoraModule {
     @Override
+    public PlainLora update() {
+        return this;
+    }
+
+    @Override
     public List<Parameter> parameters() {
         return List.of(a, b);
     }

@@ -1,5 +1,6 @@
 package io.github.rankine.engine.lora;
 
+import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
 import java.util.List;
@@ -8,6 +9,11 @@ import java.util.OptionalInt;
 /** Takes the principal parts out of weights, for PiSSA. */
 @FunctionalInterface
 public interface PrincipalComponents {
+    /** None to be had: PiSSA is refused. */
+    PrincipalComponents NONE = (layers, iterations, arena) -> {
+        throw new RankineException("PiSSA needs singular value decompositions, which were not given");
+    };
+
     /**
      * A layer's weight, and how much of it is wanted.
      *

@@ -162,12 +162,7 @@ public final class PeftAdapter implements AutoCloseable {
      * @throws RankineException when it was made for another base, or is PiSSA, which takes a decomposition of the base's weights
      */
     public LoraAdapter load(Decoder base, Arena arena) {
-        requireBase(base);
-        try {
-            return LoraAdapter.of(config.lora(), base.shape(), weights, arena);
-        } catch (RankineException e) {
-            throw new RankineException(file.path() + ": " + e.getMessage(), e);
-        }
+        return load(base, arena, PrincipalComponents.NONE);
     }
 
     /**
