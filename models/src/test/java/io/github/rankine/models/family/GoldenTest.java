@@ -1,33 +1,18 @@
 package io.github.rankine.models.family;
 
+import static io.github.rankine.models.family.GoldenCase.run;
+import static io.github.rankine.models.family.GoldenCase.worst;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.github.rankine.engine.generate.Logits;
-import io.github.rankine.engine.kernels.Kernels;
-import io.github.rankine.engine.kernels.KernelsLookup;
 import io.github.rankine.engine.lora.AdapterWeights;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraWeights;
-import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
-import io.github.rankine.engine.tensor.Tensor;
-import io.github.rankine.engine.tensor.Weight;
-import io.github.rankine.engine.train.Sample;
-import io.github.rankine.engine.train.Schedule;
 import io.github.rankine.engine.train.StepMetrics;
 import io.github.rankine.engine.train.Trainer;
-import io.github.rankine.engine.train.TrainingConfig;
-import io.github.rankine.engine.train.TrainingListener;
 import io.github.rankine.models.Fixtures;
 import io.github.rankine.models.peft.PeftAdapter;
-import io.github.rankine.models.safetensors.SafetensorsFile;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -36,9 +21,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** Logits, loss, gradients and ten steps of every family beside what PyTorch, Transformers and PEFT computed. */
 class GoldenTest {
-    private static final int BATCH = 2;
-    private static final int STEPS = 10;
-
     static Stream<Arguments> cases() {
         return Stream.concat(Fixtures.CASES.stream(), Fixtures.QUANTIZED.stream())
                 .flatMap(name -> Stream.of("vector", "reference").map(kernels -> Arguments.of(name, kernels)));
@@ -61,8 +43,7 @@ class GoldenTest {
     void lossAndGradients(String name, String kernelsName) {
         try (Case c = new Case(name, kernelsName);
                 Trainer trainer = c.trainer(1, false)) {
-            List<StepMetrics> steps = run(trainer);
-            assertThat(steps.getFirst().loss()).isCloseTo(c.golden("lora.loss")[0], relative(1e-5));
+            c.assertLoss(run(trainer).getFirst().loss());
             for (Parameter parameter : c.adapter.parameters()) {
                 float[] expected = c.golden("grad.base_model.model." + parameter.name());
                 assertThat(worst(parameter.gradient().toArray(), expected))
@@ -76,14 +57,8 @@ class GoldenTest {
     @MethodSource("cases")
     void tenSteps(String name, String kernelsName) {
         try (Case c = new Case(name, kernelsName);
-                Trainer trainer = c.trainer(STEPS, false)) {
-            List<StepMetrics> steps = run(trainer);
-            float[] losses = c.golden("train.losses");
-            float[] norms = c.golden("train.grad_norms");
-            for (int i = 0; i < STEPS; i++) {
-                assertThat(steps.get(i).loss()).as("loss %s", i).isCloseTo(losses[i], relative(1e-3));
-                assertThat(steps.get(i).gradNorm()).as("norm %s", i).isCloseTo(norms[i], relative(1e-3));
-            }
+                Trainer trainer = c.trainer(GoldenCase.STEPS, false)) {
+            c.assertSteps(run(trainer));
             for (Parameter parameter : c.adapter.parameters()) {
                 float[] expected = c.golden("after.base_model.model." + parameter.name());
                 assertThat(worst(parameter.value().asTensor().toArray(), expected))
@@ -97,9 +72,9 @@ class GoldenTest {
     @MethodSource("cases")
     void tenStepsWithRecomputedBlocksAreTheSame(String name, String kernelsName) {
         try (Case kept = new Case(name, kernelsName);
-                Trainer trainer = kept.trainer(STEPS, false);
+                Trainer trainer = kept.trainer(GoldenCase.STEPS, false);
                 Case recomputed = new Case(name, kernelsName);
-                Trainer again = recomputed.trainer(STEPS, true)) {
+                Trainer again = recomputed.trainer(GoldenCase.STEPS, true)) {
             assertThat(run(again).stream().map(StepMetrics::loss))
                     .isEqualTo(run(trainer).stream().map(StepMetrics::loss).toList());
         }
@@ -119,53 +94,15 @@ class GoldenTest {
         }
     }
 
-    private static List<StepMetrics> run(Trainer trainer) {
-        List<StepMetrics> steps = new ArrayList<>();
-        trainer.run(new TrainingListener() {
-            @Override
-            public void step(StepMetrics metrics) {
-                steps.add(metrics);
-            }
-        });
-        return steps;
-    }
-
-    private static org.assertj.core.data.Percentage relative(double share) {
-        return org.assertj.core.data.Percentage.withPercentage(100 * share);
-    }
-
-    /** The largest difference as a share of the largest element. */
-    private static double worst(float[] actual, float[] expected) {
-        assertThat(actual).hasSameSizeAs(expected);
-        double difference = 0;
-        double largest = 0;
-        for (int i = 0; i < expected.length; i++) {
-            difference = Math.max(difference, Math.abs(actual[i] - expected[i]));
-            largest = Math.max(largest, Math.abs(expected[i]));
-        }
-        return difference / largest;
-    }
-
-    /** A fixture with everything open. */
-    private static final class Case implements AutoCloseable {
-        private final Arena arena = Arena.ofShared();
-        private final Kernels kernels;
-        private final CausalLanguageModel model;
-        private final SafetensorsFile golden;
+    /** A fixture and its adapter. */
+    private static final class Case extends GoldenCase {
         private final LoraAdapter adapter;
-        private final List<Sample> samples = new ArrayList<>();
 
         Case(String name, String kernelsName) {
-            Path folder = Fixtures.folder(name);
-            kernels = KernelsLookup.named(kernelsName, 2);
-            assertThat(kernels.name()).isEqualTo(kernelsName);
-            model = CausalLanguageModel.open(folder.resolve("model"));
-            golden = SafetensorsFile.open(folder.resolve("golden.safetensors"));
+            super(name, name, kernelsName);
             try (PeftAdapter files = PeftAdapter.open(folder.resolve("adapter"))) {
-                adapter = LoraAdapter.of(files.config().lora(), decoder().shape(), files.weights(), arena);
+                adapter = files.load(decoder(), arena);
             }
-            samples.addAll(Fixtures.batch(golden));
-            assertThat(samples.get(1).length()).isLessThan(samples.get(0).length());
         }
 
         LoraAdapter trainedByPyTorch() {
@@ -182,52 +119,10 @@ class GoldenTest {
             return LoraAdapter.of(adapter.config(), decoder().shape(), AdapterWeights.of(factors), arena);
         }
 
-        Decoder decoder() {
-            return model.decoder();
-        }
-
         Trainer trainer(int steps, boolean recompute) {
             decoder().activate(adapter);
-            TrainingConfig config = TrainingConfig.builder()
-                    .learningRate(5e-3)
-                    .weightDecay(0.01)
-                    .schedule(Schedule.CONSTANT)
-                    .steps(steps)
-                    .batchSize(BATCH)
-                    .shuffle(false)
-                    .recompute(recompute)
-                    .build();
-            return new Trainer(decoder(), kernels, adapter.parameters(), samples, List.of(), config);
-        }
-
-        float[] golden(String tensor) {
-            Weight weight = golden.weight(tensor);
-            return weight.toTensor(arena).toArray();
-        }
-
-        /** Compares the rows that are not padding; they come first in each sequence. */
-        void assertLogits(String tensor) {
-            MemorySegment expected = golden.bytes(tensor);
-            int vocabulary = decoder().vocabularySize();
-            int padded = samples.getFirst().length();
-            for (int row = 0; row < BATCH; row++) {
-                Sample sample = samples.get(row);
-                Tensor actual = Tensor.allocate(arena, sample.length(), vocabulary);
-                Logits.of(decoder(), kernels, sample.inputIds(), actual);
-                float[] wanted = expected.asSlice(4L * row * padded * vocabulary, 4L * sample.length() * vocabulary)
-                        .toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
-                assertThat(worst(actual.toArray(), wanted))
-                        .as(tensor + " of row " + row)
-                        .isLessThan(1e-4);
-            }
-        }
-
-        @Override
-        public void close() {
-            golden.close();
-            model.close();
-            kernels.close();
-            arena.close();
+            return trainer(
+                    adapter.parameters(), training(steps).recompute(recompute).build());
         }
     }
 }

@@ -1,40 +1,30 @@
 package io.github.rankine.models.family;
 
+import static io.github.rankine.models.family.GoldenCase.run;
+import static io.github.rankine.models.family.GoldenCase.worst;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
-import static org.assertj.core.api.Assertions.within;
 
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.generate.GenerationConfig;
 import io.github.rankine.engine.generate.Generator;
 import io.github.rankine.engine.generate.Logits;
-import io.github.rankine.engine.kernels.Kernels;
-import io.github.rankine.engine.kernels.KernelsLookup;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraConfig;
 import io.github.rankine.engine.lora.ModuleSelector;
-import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.prefix.Prefix;
 import io.github.rankine.engine.prefix.PrefixConfig;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.Tensor;
-import io.github.rankine.engine.train.Sample;
-import io.github.rankine.engine.train.Schedule;
 import io.github.rankine.engine.train.StepMetrics;
 import io.github.rankine.engine.train.Trainer;
-import io.github.rankine.engine.train.TrainingConfig;
-import io.github.rankine.engine.train.TrainingListener;
 import io.github.rankine.models.Fixtures;
 import io.github.rankine.models.json.Json;
 import io.github.rankine.models.peft.ModelCard;
 import io.github.rankine.models.peft.PeftAdapter;
 import io.github.rankine.models.peft.PeftConfig;
 import io.github.rankine.models.peft.PeftPrefix;
-import io.github.rankine.models.safetensors.SafetensorsFile;
 import java.io.IOException;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -51,7 +41,6 @@ import org.junit.jupiter.params.provider.FieldSource;
 /** Prefix tuning beside PEFT: {@code variants.py} made the fixtures. */
 class PrefixGoldenTest {
     static final List<String> CASES = List.of("llama-prefix", "gpt2-prefix", "llama-prefix-projection");
-    private static final int STEPS = 10;
 
     @TempDir
     Path temporary;
@@ -77,8 +66,7 @@ class PrefixGoldenTest {
             try (Case c = new Case(name)) {
                 Prefix prefix = c.initial();
                 try (Trainer trainer = c.trainer(prefix, prefix.parameters(), 1, recompute)) {
-                    assertThat(run(trainer).getFirst().loss())
-                            .isCloseTo(c.golden("lora.loss")[0], within(1e-5 * c.golden("lora.loss")[0]));
+                    c.assertLoss(run(trainer).getFirst().loss());
                     for (Parameter parameter : prefix.parameters()) {
                         assertThat(worst(parameter.gradient().toArray(), c.golden("grad." + key(parameter))))
                                 .as(parameter.name())
@@ -86,14 +74,8 @@ class PrefixGoldenTest {
                     }
                 }
                 Prefix trained = c.initial();
-                try (Trainer trainer = c.trainer(trained, trained.parameters(), STEPS, recompute)) {
-                    List<StepMetrics> steps = run(trainer);
-                    for (int i = 0; i < STEPS; i++) {
-                        float loss = c.golden("train.losses")[i];
-                        float norm = c.golden("train.grad_norms")[i];
-                        assertThat(steps.get(i).loss()).as("loss %s", i).isCloseTo(loss, within(1e-3 * loss));
-                        assertThat(steps.get(i).gradNorm()).as("norm %s", i).isCloseTo(norm, within(1e-3 * norm));
-                    }
+                try (Trainer trainer = c.trainer(trained, trained.parameters(), GoldenCase.STEPS, recompute)) {
+                    c.assertSteps(run(trainer));
                     for (Parameter parameter : trained.parameters()) {
                         assertThat(worst(parameter.value().asTensor().toArray(), c.golden("after." + key(parameter))))
                                 .as(parameter.name())
@@ -140,7 +122,7 @@ class PrefixGoldenTest {
                     rows,
                     config,
                     c.model.config(),
-                    Optional.of(c.base),
+                    Optional.of(Files.readString(c.folder.resolve("base.txt")).strip()),
                     new ModelCard(OptionalLong.of(1000), ""));
             assertThat(Json.readObject(temporary.resolve(PeftConfig.FILE)).toNode())
                     .isEqualTo(Json.readObject(c.folder.resolve("trained").resolve(PeftConfig.FILE))
@@ -160,9 +142,9 @@ class PrefixGoldenTest {
             c.decoder().activate(adapter);
             List<Parameter> both = new ArrayList<>(adapter.parameters());
             both.addAll(prefix.parameters());
-            try (Trainer trainer = c.trainer(prefix, both, STEPS, false)) {
+            try (Trainer trainer = c.trainer(prefix, both, GoldenCase.STEPS, false)) {
                 List<StepMetrics> steps = run(trainer);
-                assertThat(steps.getLast().loss()).isLessThan(c.golden("train.losses")[STEPS - 1]);
+                assertThat(steps.getLast().loss()).isLessThan(c.golden("train.losses")[GoldenCase.STEPS - 1]);
             }
         }
     }
@@ -196,48 +178,13 @@ class PrefixGoldenTest {
                 + parameter.name().replace("prefix.", "").replace("prompt_embeddings", "embedding.weight");
     }
 
-    private static List<StepMetrics> run(Trainer trainer) {
-        List<StepMetrics> steps = new ArrayList<>();
-        trainer.run(new TrainingListener() {
-            @Override
-            public void step(StepMetrics metrics) {
-                steps.add(metrics);
-            }
-        });
-        return steps;
-    }
-
-    private static double worst(float[] actual, float[] expected) {
-        assertThat(actual).hasSameSizeAs(expected);
-        double difference = 0;
-        double largest = 0;
-        for (int i = 0; i < expected.length; i++) {
-            difference = Math.max(difference, Math.abs(actual[i] - expected[i]));
-            largest = Math.max(largest, Math.abs(expected[i]));
-        }
-        return difference / largest;
-    }
-
-    /** A fixture with everything open. */
-    private static final class Case implements AutoCloseable {
-        private final Arena arena = Arena.ofShared();
-        private final Path folder;
-        private final String base;
-        private final Kernels kernels = KernelsLookup.named("vector", 2);
-        private final CausalLanguageModel model;
-        private final SafetensorsFile golden;
-        private final List<Sample> samples;
-
+    /** A fixture, and what its prefix began with. */
+    private static final class Case extends GoldenCase {
         Case(String name) throws IOException {
-            folder = Fixtures.folder(name);
-            base = Files.readString(folder.resolve("base.txt")).strip();
-            model = CausalLanguageModel.open(Fixtures.folder(base).resolve("model"));
-            golden = SafetensorsFile.open(folder.resolve("golden.safetensors"));
-            samples = Fixtures.batch(golden);
-        }
-
-        Decoder decoder() {
-            return model.decoder();
+            super(
+                    name,
+                    Files.readString(Fixtures.folder(name).resolve("base.txt")).strip(),
+                    "vector");
         }
 
         /** What PyTorch began with. */
@@ -262,50 +209,7 @@ class PrefixGoldenTest {
 
         Trainer trainer(Prefix prefix, List<Parameter> trained, int steps, boolean recompute) {
             decoder().usePrefix(prefix);
-            TrainingConfig config = TrainingConfig.builder()
-                    .learningRate(5e-3)
-                    .weightDecay(0.01)
-                    .schedule(Schedule.CONSTANT)
-                    .steps(steps)
-                    .batchSize(2)
-                    .shuffle(false)
-                    .recompute(recompute)
-                    .build();
-            return new Trainer(decoder(), kernels, trained, samples, List.of(), config);
-        }
-
-        float[] golden(String tensor) {
-            return golden.weight(tensor).toTensor(arena).toArray();
-        }
-
-        float[] logits(int row) {
-            Sample sample = samples.get(row);
-            Tensor logits = Tensor.allocate(arena, sample.length(), decoder().vocabularySize());
-            Logits.of(decoder(), kernels, sample.inputIds(), logits);
-            return logits.toArray();
-        }
-
-        /** Compares the rows that are not padding; they come first in each sequence. */
-        void assertLogits(String tensor) {
-            MemorySegment expected = golden.bytes(tensor);
-            long vocabulary = decoder().vocabularySize();
-            int padded = samples.getFirst().length();
-            for (int row = 0; row < samples.size(); row++) {
-                int length = samples.get(row).length();
-                float[] wanted = expected.asSlice(4L * row * padded * vocabulary, 4L * length * vocabulary)
-                        .toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
-                assertThat(worst(logits(row), wanted))
-                        .as(tensor + " of row " + row)
-                        .isLessThan(1e-4);
-            }
-        }
-
-        @Override
-        public void close() {
-            golden.close();
-            model.close();
-            kernels.close();
-            arena.close();
+            return trainer(trained, training(steps).recompute(recompute).build());
         }
     }
 }

@@ -1,25 +1,17 @@
 package io.github.rankine.models.family;
 
+import static io.github.rankine.models.family.GoldenCase.run;
+import static io.github.rankine.models.family.GoldenCase.worst;
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
 
-import io.github.rankine.engine.generate.Logits;
-import io.github.rankine.engine.kernels.Kernels;
-import io.github.rankine.engine.kernels.KernelsLookup;
 import io.github.rankine.engine.lora.LoraAdapter;
 import io.github.rankine.engine.lora.LoraWeights;
 import io.github.rankine.engine.lora.PrincipalComponents;
-import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import io.github.rankine.engine.train.LoraPlus;
-import io.github.rankine.engine.train.Sample;
-import io.github.rankine.engine.train.Schedule;
-import io.github.rankine.engine.train.StepMetrics;
 import io.github.rankine.engine.train.Trainer;
-import io.github.rankine.engine.train.TrainingConfig;
-import io.github.rankine.engine.train.TrainingListener;
 import io.github.rankine.models.Fixtures;
 import io.github.rankine.models.peft.ModelCard;
 import io.github.rankine.models.peft.PeftAdapter;
@@ -27,11 +19,9 @@ import io.github.rankine.models.peft.PeftConfig;
 import io.github.rankine.models.safetensors.SafetensorsFile;
 import java.io.IOException;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -58,9 +48,6 @@ class VariantGoldenTest {
     static final List<String> MERGED =
             CASES.stream().filter(name -> !name.contains("pissa")).toList();
 
-    private static final int BATCH = 2;
-    private static final int STEPS = 10;
-
     @TempDir
     Path temporary;
 
@@ -68,13 +55,13 @@ class VariantGoldenTest {
     @FieldSource("CASES")
     void logits(String name) throws IOException {
         try (Case c = new Case(name)) {
-            float[] base = c.logits(c.decoder());
+            float[] base = c.logits(0);
             c.decoder().activate(c.adapter("adapter"));
-            c.assertLogits(c.decoder(), "lora.logits");
+            c.assertLogits("lora.logits");
             c.decoder().activate(c.adapter("trained"));
-            c.assertLogits(c.decoder(), "trained.logits");
+            c.assertLogits("trained.logits");
             c.decoder().activate();
-            assertThat(c.logits(c.decoder())).as("the base afterwards").isEqualTo(base);
+            assertThat(c.logits(0)).as("the base afterwards").isEqualTo(base);
         }
     }
 
@@ -84,8 +71,7 @@ class VariantGoldenTest {
         try (Case c = new Case(name)) {
             LoraAdapter adapter = c.adapter("adapter");
             try (Trainer trainer = c.trainer(adapter, 1)) {
-                assertThat(run(trainer).getFirst().loss())
-                        .isCloseTo(c.golden("lora.loss")[0], within(1e-5 * c.golden("lora.loss")[0]));
+                c.assertLoss(run(trainer).getFirst().loss());
                 for (Parameter parameter : adapter.parameters()) {
                     assertThat(worst(gradient(parameter), c.golden("grad." + c.key(parameter, adapter))))
                             .as(parameter.name())
@@ -93,14 +79,8 @@ class VariantGoldenTest {
                 }
             }
             LoraAdapter trained = c.adapter("adapter");
-            try (Trainer trainer = c.trainer(trained, STEPS)) {
-                List<StepMetrics> steps = run(trainer);
-                for (int i = 0; i < STEPS; i++) {
-                    float loss = c.golden("train.losses")[i];
-                    float norm = c.golden("train.grad_norms")[i];
-                    assertThat(steps.get(i).loss()).as("loss %s", i).isCloseTo(loss, within(1e-3 * loss));
-                    assertThat(steps.get(i).gradNorm()).as("norm %s", i).isCloseTo(norm, within(1e-3 * norm));
-                }
+            try (Trainer trainer = c.trainer(trained, GoldenCase.STEPS)) {
+                c.assertSteps(run(trainer));
                 for (Parameter parameter : trained.parameters()) {
                     assertThat(c.worstOfWhatLearns(parameter, trained))
                             .as(parameter.name())
@@ -115,16 +95,16 @@ class VariantGoldenTest {
     void mergedInMemoryAndOnDisk(String name) throws IOException {
         try (Case c = new Case(name)) {
             LoraAdapter trained = c.adapter("trained");
-            float[] base = c.logits(c.decoder());
+            float[] base = c.logits(0);
             // On a tied head PEFT merges the embedding's update into the head too (peft #2018): there the adapter's own
             // logits count.
             String expected = name.equals("llama-embedding-tied") || name.equals("llama-loraplus")
                     ? "trained.logits"
                     : "merged.logits";
             c.decoder().merge(c.kernels, trained);
-            c.assertLogits(c.decoder(), expected);
+            c.assertLogits(expected);
             c.decoder().unmerge();
-            assertThat(c.logits(c.decoder())).isEqualTo(base);
+            assertThat(c.logits(0)).isEqualTo(base);
             c.model.saveMerged(temporary.resolve("merged"), trained, c.kernels, Optional.empty());
             try (CausalLanguageModel merged = CausalLanguageModel.open(temporary.resolve("merged"))) {
                 c.assertLogits(merged.decoder(), expected);
@@ -186,25 +166,14 @@ class VariantGoldenTest {
                     trained.asLora(c.arena).orElseThrow(),
                     c.arena);
             c.decoder().activate(ours);
-            c.assertLogits(c.decoder(), "trained.logits");
+            c.assertLogits("trained.logits");
             c.decoder().activate(theirs.load(c.decoder(), c.arena));
-            c.assertLogits(c.decoder(), "trained.logits");
+            c.assertLogits("trained.logits");
         }
     }
 
     static final List<String> PISSA =
             CASES.stream().filter(name -> name.contains("pissa")).toList();
-
-    private static List<StepMetrics> run(Trainer trainer) {
-        List<StepMetrics> steps = new ArrayList<>();
-        trainer.run(new TrainingListener() {
-            @Override
-            public void step(StepMetrics metrics) {
-                steps.add(metrics);
-            }
-        });
-        return steps;
-    }
 
     private static float[] gradient(Parameter parameter) {
         return asStored(parameter, parameter.gradient());
@@ -224,37 +193,13 @@ class VariantGoldenTest {
         }
     }
 
-    /** The largest difference as a share of the largest element. */
-    private static double worst(float[] actual, float[] expected) {
-        assertThat(actual).hasSameSizeAs(expected);
-        double difference = 0;
-        double largest = 0;
-        for (int i = 0; i < expected.length; i++) {
-            difference = Math.max(difference, Math.abs(actual[i] - expected[i]));
-            largest = Math.max(largest, Math.abs(expected[i]));
-        }
-        return difference / largest;
-    }
-
-    /** A fixture with everything open. */
-    private static final class Case implements AutoCloseable {
-        private final Arena arena = Arena.ofShared();
-        private final Path folder;
-        private final Kernels kernels = KernelsLookup.named("vector", 2);
-        private final CausalLanguageModel model;
-        private final SafetensorsFile golden;
-        private final List<Sample> samples;
-
+    /** A fixture, its adapters, and what its file names what they train. */
+    private static final class Case extends GoldenCase {
         Case(String name) throws IOException {
-            folder = Fixtures.folder(name);
-            String base = Files.readString(folder.resolve("base.txt")).strip();
-            model = CausalLanguageModel.open(Fixtures.folder(base).resolve("model"));
-            golden = SafetensorsFile.open(folder.resolve("golden.safetensors"));
-            samples = Fixtures.batch(golden);
-        }
-
-        Decoder decoder() {
-            return model.decoder();
+            super(
+                    name,
+                    Files.readString(Fixtures.folder(name).resolve("base.txt")).strip(),
+                    "vector");
         }
 
         LoraAdapter adapter(String name) {
@@ -292,16 +237,9 @@ class VariantGoldenTest {
 
         Trainer trainer(LoraAdapter adapter, int steps) {
             decoder().activate(adapter);
-            TrainingConfig config = TrainingConfig.builder()
-                    .learningRate(5e-3)
-                    .weightDecay(0.01)
-                    .schedule(Schedule.CONSTANT)
-                    .steps(steps)
-                    .batchSize(BATCH)
-                    .shuffle(false)
-                    .loraPlus(folder.endsWith("llama-loraplus") ? new LoraPlus(4, 1e-3) : LoraPlus.OFF)
-                    .build();
-            return new Trainer(decoder(), kernels, adapter.parameters(), samples, List.of(), config);
+            LoraPlus loraPlus = folder.endsWith("llama-loraplus") ? new LoraPlus(4, 1e-3) : LoraPlus.OFF;
+            return trainer(
+                    adapter.parameters(), training(steps).loraPlus(loraPlus).build());
         }
 
         /** The golden numbers' name for what is trained. */
@@ -333,42 +271,6 @@ class VariantGoldenTest {
                 }
             }
             return worst(actual, expected);
-        }
-
-        float[] golden(String tensor) {
-            return golden.weight(tensor).toTensor(arena).toArray();
-        }
-
-        float[] logits(Decoder decoder) {
-            Sample sample = samples.getFirst();
-            Tensor logits = Tensor.allocate(arena, sample.length(), decoder.vocabularySize());
-            Logits.of(decoder, kernels, sample.inputIds(), logits);
-            return logits.toArray();
-        }
-
-        /** Compares the rows that are not padding; they come first in each sequence. */
-        void assertLogits(Decoder decoder, String tensor) {
-            MemorySegment expected = golden.bytes(tensor);
-            int vocabulary = decoder.vocabularySize();
-            int padded = samples.getFirst().length();
-            for (int row = 0; row < BATCH; row++) {
-                Sample sample = samples.get(row);
-                Tensor actual = Tensor.allocate(arena, sample.length(), vocabulary);
-                Logits.of(decoder, kernels, sample.inputIds(), actual);
-                float[] wanted = expected.asSlice(4L * row * padded * vocabulary, 4L * sample.length() * vocabulary)
-                        .toArray(ValueLayout.JAVA_FLOAT_UNALIGNED);
-                assertThat(worst(actual.toArray(), wanted))
-                        .as(tensor + " of row " + row)
-                        .isLessThan(1e-4);
-            }
-        }
-
-        @Override
-        public void close() {
-            golden.close();
-            model.close();
-            kernels.close();
-            arena.close();
         }
     }
 }
