@@ -16,7 +16,7 @@ import picocli.CommandLine.Spec;
         name = "quantize",
         description = {
             "Writes a model's checkpoint with its linear layers in 4 bits: NF4 with double quantisation, in the layout"
-                    + " of bitsandbytes, which Transformers loads too.",
+                    + " of bitsandbytes.",
             "Norms, embeddings and the output head stay as they are. One weight at a time is in memory."
         })
 final class QuantizeCommand implements Runnable {
