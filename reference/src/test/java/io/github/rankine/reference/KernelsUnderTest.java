@@ -29,6 +29,7 @@ interface KernelsUnderTest {
         return DynamicTest.dynamicTest(name + ", " + layout, () -> {
             Trial.Results first = null;
             for (Kernels kernels : kernels()) {
+                kernels.wrote(slab());
                 Trial trial = new Trial(kernels, SegmentAllocator.slicingAllocator(slab()), layout);
                 body.accept(trial);
                 Trial.Results results = trial.finish();

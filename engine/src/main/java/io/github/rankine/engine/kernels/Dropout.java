@@ -5,9 +5,9 @@ package io.github.rankine.engine.kernels;
  * the same for any number of threads, and can be made again in the backward pass or after a resume.
  */
 public final class Dropout {
-    static final long GOLDEN_GAMMA = 0x9E3779B97F4A7C15L;
-    static final long MIX_1 = 0xBF58476D1CE4E5B9L;
-    static final long MIX_2 = 0x94D049BB133111EBL;
+    public static final long GOLDEN_GAMMA = 0x9E3779B97F4A7C15L;
+    public static final long MIX_1 = 0xBF58476D1CE4E5B9L;
+    public static final long MIX_2 = 0x94D049BB133111EBL;
 
     private Dropout() {}
 

@@ -2,6 +2,7 @@ package io.github.rankine.engine.kernels;
 
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
+import java.lang.foreign.MemorySegment;
 
 /**
  * Every computation of a training or generation step, forward and backward. A provider is chosen by
@@ -214,6 +215,14 @@ public interface Kernels extends AutoCloseable {
      * {@code secondMoment} are changed; the gradient is multiplied by {@code step.gradientScale()} first.
      */
     void adamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, AdamWStep step);
+
+    // ---- memory of a device --------------------------------------------------------------------------------------
+
+    /**
+     * Says that the host wrote this memory, of which kernels may have a copy. Where kernels compute in the host's memory, as on the CPU,
+     * there is nothing to do.
+     */
+    default void wrote(MemorySegment memory) {}
 
     /** Stops the provider's threads and frees its buffers. */
     @Override

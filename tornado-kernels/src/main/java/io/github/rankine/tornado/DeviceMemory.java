@@ -1,0 +1,208 @@
+package io.github.rankine.tornado;
+
+import io.github.rankine.engine.tensor.BlockScales;
+import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
+import io.github.rankine.engine.tensor.QuantizedType;
+import io.github.rankine.engine.tensor.QuantizedWeight;
+import io.github.rankine.engine.tensor.Tensor;
+import io.github.rankine.engine.tensor.Weight;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.nio.ByteOrder;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.Map;
+import java.util.TreeMap;
+
+/** Where on the device the memory of tensors and weights is. */
+final class DeviceMemory {
+    private static final int CHUNK = 1 << 20;
+    private static final ValueLayout.OfFloat FLOATS =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    private final Device device;
+    private final Ranges floats;
+    private final Ranges words;
+    private final TreeMap<Long, Region> regions = new TreeMap<>();
+    private final Map<Key, Frozen> frozen = new HashMap<>();
+
+    /** Memory of the host that kernels own for a time, and its place among the floats. */
+    private record Region(MemorySegment host, int place) {
+        long count() {
+            return host.byteSize() / 4;
+        }
+    }
+
+    /** A weight's memory; another arena's at the same address is another. */
+    private record Key(long address, long bytes, MemorySegment.Scope scope) {
+        static Key of(Weight weight) {
+            MemorySegment memory = weight.segments().getFirst();
+            return new Key(memory.address(), weight.bytes(), memory.scope());
+        }
+    }
+
+    /** A copy of a weight: its parameters as {@link Stored} has them, and what it takes. */
+    private record Frozen(int[] parameters, int floatsAt, long floatsTaken, int wordsAt, long wordsTaken) {}
+
+    DeviceMemory(Device device, int floatsCapacity, int wordsCapacity) {
+        this.device = device;
+        floats = new Ranges("tensors", floatsCapacity, 4);
+        words = new Ranges("weights", wordsCapacity, 4);
+    }
+
+    /** Takes over memory of the host. */
+    void adopt(MemorySegment host) {
+        long count = host.byteSize() / 4;
+        Region region = new Region(host, floats.take(count));
+        regions.put(host.address(), region);
+    }
+
+    void release(MemorySegment host) {
+        Region region = regions.remove(host.address());
+        if (region != null) {
+            floats.give(region.place, region.count());
+        }
+    }
+
+    /** Whether memory was taken over. */
+    boolean owns(MemorySegment memory) {
+        return region(memory) != null;
+    }
+
+    private Region region(MemorySegment memory) {
+        Map.Entry<Long, Region> entry = regions.floorEntry(memory.address());
+        if (entry == null) {
+            return null;
+        }
+        Region region = entry.getValue();
+        return memory.address() + memory.byteSize() <= region.host.address() + region.host.byteSize() ? region : null;
+    }
+
+    /** The place of memory that was taken over. */
+    int place(MemorySegment memory) {
+        Region region = region(memory);
+        return region.place + (int) ((memory.address() - region.host.address()) / 4);
+    }
+
+    /** Room for a call. */
+    int take(long count) {
+        return floats.take(count);
+    }
+
+    void give(int place, long count) {
+        floats.give(place, count);
+    }
+
+    /** Brings a tensor's memory, gaps among it, to the device. */
+    void upload(MemorySegment host, int place) {
+        long count = host.byteSize() / 4;
+        float[] chunk = new float[(int) Math.min(CHUNK, count)];
+        for (long first = 0; first < count; first += CHUNK) {
+            int length = (int) Math.min(CHUNK, count - first);
+            MemorySegment.copy(host, FLOATS, 4 * first, chunk, 0, length);
+            device.write(device.arrays().floats(), (int) (place + first), chunk, length);
+        }
+    }
+
+    /** Brings a tensor's elements, and not the gaps between its rows, to the host. */
+    void download(int place, Tensor tensor) {
+        int rows = tensor.stride() == 0 ? 1 : (int) Math.max(1, Math.min(tensor.rows(), CHUNK / tensor.stride()));
+        for (long first = 0; first < tensor.rows(); first += rows) {
+            long count = Math.min(rows, tensor.rows() - first);
+            int span = (int) ((count - 1) * tensor.stride() + tensor.cols());
+            float[] values = device.readFloats((int) (place + first * tensor.stride()), span);
+            for (long row = 0; row < count; row++) {
+                MemorySegment.copy(
+                        values,
+                        (int) (row * tensor.stride()),
+                        tensor.segment(),
+                        ValueLayout.JAVA_FLOAT_UNALIGNED,
+                        tensor.offset(first + row, 0),
+                        (int) tensor.cols());
+            }
+        }
+    }
+
+    /** A weight's parameters; a frozen one is copied the first time it is used. */
+    int[] weight(Weight weight) {
+        MemorySegment memory = weight.segments().getFirst();
+        if (owns(memory)) {
+            return new int[] {Stored.F32, place(memory), 0, 1};
+        }
+        return frozen.computeIfAbsent(Key.of(weight), key -> copy(weight)).parameters;
+    }
+
+    /** Forgets copies of weights in memory that was written, or is gone. */
+    void forget(MemorySegment memory) {
+        for (Iterator<Map.Entry<Key, Frozen>> all = frozen.entrySet().iterator(); all.hasNext(); ) {
+            Map.Entry<Key, Frozen> entry = all.next();
+            Key key = entry.getKey();
+            boolean overlaps =
+                    key.address < memory.address() + memory.byteSize() && memory.address() < key.address + key.bytes;
+            if (overlaps || !key.scope.isAlive()) {
+                Frozen copy = entry.getValue();
+                floats.give(copy.floatsAt, copy.floatsTaken);
+                words.give(copy.wordsAt, copy.wordsTaken);
+                all.remove();
+            }
+        }
+    }
+
+    private Frozen copy(Weight weight) {
+        return switch (weight) {
+            case DenseWeight dense
+            when dense.type() == DType.BF16 -> {
+                long count = Math.ceilDiv(2 * dense.size(), 4L);
+                int place = words.take(count);
+                writeWords(dense.data(), 2 * dense.size(), place);
+                yield new Frozen(new int[] {Stored.BF16, place, 0, 1}, 0, 0, place, count);
+            }
+            case DenseWeight dense -> {
+                // Half precision is widened: OpenCL devices need not have it.
+                int place = floats.take(dense.size());
+                float[] chunk = new float[(int) Math.min(CHUNK, dense.size())];
+                for (long first = 0; first < dense.size(); first += CHUNK) {
+                    int length = (int) Math.min(CHUNK, dense.size() - first);
+                    for (int i = 0; i < length; i++) {
+                        chunk[i] = dense.at(first + i);
+                    }
+                    device.write(device.arrays().floats(), (int) (place + first), chunk, length);
+                }
+                yield new Frozen(new int[] {Stored.F32, place, 0, 1}, place, dense.size(), 0, 0);
+            }
+            case QuantizedWeight quantized -> copy(quantized);
+        };
+    }
+
+    private Frozen copy(QuantizedWeight weight) {
+        BlockScales scales = weight.scales();
+        int blocks = Math.toIntExact(QuantizedWeight.blocks(weight.size(), weight.blockSize()));
+        float[] factors = new float[blocks];
+        scales.read(0, blocks, factors);
+        int scalesAt = floats.take(blocks);
+        for (int first = 0; first < blocks; first += CHUNK) {
+            int length = Math.min(CHUNK, blocks - first);
+            float[] chunk = java.util.Arrays.copyOfRange(factors, first, first + length);
+            device.write(device.arrays().floats(), scalesAt + first, chunk, length);
+        }
+        long bytes = weight.type().bytes(weight.size());
+        long count = Math.ceilDiv(bytes, 4L);
+        int place = words.take(count);
+        writeWords(weight.codes(), bytes, place);
+        int kind = weight.type() == QuantizedType.NF4 ? Stored.NF4 : Stored.INT8;
+        int[] parameters = {kind, place, scalesAt, weight.blockSize()};
+        return new Frozen(parameters, scalesAt, blocks, place, count);
+    }
+
+    private void writeWords(MemorySegment memory, long bytes, int place) {
+        int[] chunk = new int[CHUNK];
+        for (long first = 0; first < bytes; first += 4L * CHUNK) {
+            long length = Math.min(4L * CHUNK, bytes - first);
+            int whole = Math.toIntExact(Math.ceilDiv(length, 4L));
+            chunk[whole - 1] = 0;
+            MemorySegment.copy(memory, first, MemorySegment.ofArray(chunk), 0, length);
+            device.write(device.arrays().words(), (int) (place + first / 4), chunk, whole);
+        }
+    }
+}

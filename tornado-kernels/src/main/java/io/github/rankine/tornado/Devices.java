@@ -1,0 +1,66 @@
+package io.github.rankine.tornado;
+
+import io.github.rankine.engine.RankineException;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import uk.ac.manchester.tornado.api.TornadoBackend;
+import uk.ac.manchester.tornado.api.TornadoRuntime;
+import uk.ac.manchester.tornado.api.common.TornadoDevice;
+import uk.ac.manchester.tornado.api.runtime.TornadoRuntimeProvider;
+
+/** TornadoVM's devices. */
+final class Devices {
+    private Devices() {}
+
+    /** @param name {@code backend:device}, counted from 0 */
+    static Device open(String name, int floats, int words) {
+        // Before the runtime reads them: a kernel that does not compile is an error and not a loop of Java, and the
+        // memory is ours to plan.
+        System.setProperty("tornado.recover.bailout", "False");
+        System.setProperty("tornado.device.memory", (4L * floats + 4L * words + (256L << 20)) + "");
+        System.setProperty("tornado.tvm.maxbytecodesize", String.valueOf(1 << 16));
+        TornadoRuntime runtime = TornadoRuntimeProvider.getTornadoRuntime();
+        String[] numbers = name.split(":");
+        try {
+            int backend = Integer.parseInt(numbers[0]);
+            int device = Integer.parseInt(numbers[1]);
+            return new TaskGraphDevice(runtime.getBackend(backend).getDevice(device), floats, words);
+        } catch (NumberFormatException | IndexOutOfBoundsException e) {
+            throw new RankineException("--device " + name + ": no such device; there are " + names(), e);
+        }
+    }
+
+    private static List<String> names() {
+        TornadoRuntime runtime = TornadoRuntimeProvider.getTornadoRuntime();
+        List<String> names = new ArrayList<>();
+        for (int b = 0; b < runtime.getNumBackends(); b++) {
+            for (int d = 0; d < runtime.getBackend(b).getNumDevices(); d++) {
+                names.add(b + ":" + d);
+            }
+        }
+        return names;
+    }
+
+    /** A line for each device: its name for {@code --device}, its backend, what it is, its memory. */
+    static List<String> describe() {
+        TornadoRuntime runtime = TornadoRuntimeProvider.getTornadoRuntime();
+        List<String> lines = new ArrayList<>();
+        for (int b = 0; b < runtime.getNumBackends(); b++) {
+            TornadoBackend backend = runtime.getBackend(b);
+            for (int d = 0; d < backend.getNumDevices(); d++) {
+                TornadoDevice device = backend.getDevice(d);
+                lines.add(String.format(
+                        Locale.ROOT,
+                        "%d:%d  %-8s %s, %.1f GiB, largest array %.1f GiB",
+                        b,
+                        d,
+                        device.getTornadoVMBackend().name(),
+                        device.getPhysicalDevice().getDeviceName().strip(),
+                        device.getMaxGlobalMemory() / 0x1p30,
+                        device.getMaxAllocMemory() / 0x1p30));
+            }
+        }
+        return lines;
+    }
+}

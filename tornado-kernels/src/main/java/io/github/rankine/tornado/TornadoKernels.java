@@ -1,0 +1,767 @@
+package io.github.rankine.tornado;
+
+import io.github.rankine.engine.kernels.AdamWStep;
+import io.github.rankine.engine.kernels.AttentionShape;
+import io.github.rankine.engine.kernels.AttentionSpans;
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.tensor.Tensor;
+import io.github.rankine.engine.tensor.Weight;
+import java.lang.foreign.MemorySegment;
+import uk.ac.manchester.tornado.api.KernelContext;
+import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task10;
+import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task11;
+import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task12;
+import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task13;
+import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task5;
+import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task6;
+import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task7;
+import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task8;
+import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task9;
+import uk.ac.manchester.tornado.api.types.arrays.DoubleArray;
+import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
+import uk.ac.manchester.tornado.api.types.arrays.IntArray;
+
+/**
+ * The kernels on a device. Calls are noted and run together, when the host asks for a result or {@link #section} after section has
+ * come; tensors in memory that was {@link #adopt adopted} stay on the device, others go there and back with each call.
+ */
+final class TornadoKernels implements Kernels {
+    private final Device device;
+    private final Program program;
+    private final DeviceMemory memory;
+    private final FloatArray floats;
+    private final IntArray words;
+    private final FloatArray scalars;
+    private final DoubleArray results;
+
+    TornadoKernels(Device device, float[] nf4Values) {
+        this.device = device;
+        DeviceArrays arrays = device.arrays();
+        floats = arrays.floats();
+        words = arrays.words();
+        scalars = arrays.scalars();
+        results = arrays.results();
+        program = new Program(device);
+        memory = new DeviceMemory(device, floats.getSize(), words.getSize());
+        device.write(scalars, 0, Stored.constants(nf4Values), Stored.CONSTANTS);
+    }
+
+    @Override
+    public String name() {
+        return "tornado";
+    }
+
+    private Call call(String name) {
+        return new Call(name, program, memory);
+    }
+
+    // ---- products ------------------------------------------------------------------------------------------------
+
+    @Override
+    public void matmulNT(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate) {
+        Call.check(a.cols() == b.cols() && Call.is(c, a.rows(), b.rows()), "matmulNT", a, b, c);
+        Call call = call("matmul");
+        product(call, a.rows(), b.rows(), a.cols(), call.input(a), a.stride(), 1)
+                .numbers(1, b.cols())
+                .weight(b);
+        finish(call, c, alpha, accumulate);
+    }
+
+    @Override
+    public void matmulNN(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate) {
+        Call.check(a.cols() == b.rows() && Call.is(c, a.rows(), b.cols()), "matmulNN", a, b, c);
+        Call call = call("matmul");
+        product(call, a.rows(), b.cols(), a.cols(), call.input(a), a.stride(), 1)
+                .numbers(b.cols(), 1)
+                .weight(b);
+        finish(call, c, alpha, accumulate);
+    }
+
+    @Override
+    public void matmulTN(Tensor a, Tensor b, Tensor c, float alpha, boolean accumulate) {
+        Call.check(a.rows() == b.rows() && Call.is(c, a.cols(), b.cols()), "matmulTN", a, b, c);
+        Call call = call("matmul");
+        product(call, a.cols(), b.cols(), a.rows(), call.input(a), 1, a.stride())
+                .numbers(b.stride(), 1, Stored.F32, call.input(b), 0, 1);
+        finish(call, c, alpha, accumulate);
+    }
+
+    private Call product(Call call, long m, long n, long k, int aPlace, long aRow, long aCol) {
+        return call.numbers(m, n, k, aPlace, aRow, aCol);
+    }
+
+    private void finish(Call call, Tensor c, float alpha, boolean accumulate) {
+        call.output(c, accumulate).scalar(alpha).flag(accumulate);
+        int blocks = Math.toIntExact(Math.ceilDiv(c.rows(), (long) ProductKernels.BLOCK)
+                * Math.ceilDiv(c.cols(), (long) ProductKernels.BLOCK));
+        Task9<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, IntArray, FloatArray, Integer>
+                kernel = ProductKernels::matmul;
+        call.run(kernel, blocks, scalars, floats, floats, words, floats);
+    }
+
+    // ---- element-wise --------------------------------------------------------------------------------------------
+
+    private Call elements(String name, Tensor shape) {
+        return call(name).numbers(shape.size(), shape.cols());
+    }
+
+    @Override
+    public void add(Tensor x, Tensor y) {
+        scale(x, 1, y, true);
+    }
+
+    @Override
+    public void scale(Tensor x, float alpha, Tensor y) {
+        scale(x, alpha, y, false);
+    }
+
+    private void scale(Tensor x, float alpha, Tensor y, boolean accumulate) {
+        Call.checkSame("scale", x, y);
+        Call call = elements("scale", x)
+                .tensor(x)
+                .output(y, accumulate)
+                .scalar(alpha)
+                .flag(accumulate);
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
+                PointwiseKernels::scale;
+        call.runElements(kernel, x.size(), scalars, floats, floats);
+    }
+
+    private void clear(Tensor y) {
+        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::clear;
+        elements("clear", y).output(y, false).runElements(kernel, y.size(), floats);
+    }
+
+    @Override
+    public void addBias(Tensor y, Weight bias) {
+        Call.check(bias.size() == y.cols(), "addBias", y, bias);
+        Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, IntArray, Integer> kernel =
+                PointwiseKernels::addBias;
+        elements("addBias", y)
+                .output(y, true)
+                .weight(bias)
+                .runElements(kernel, y.size(), scalars, floats, floats, words);
+    }
+
+    @Override
+    public void addBiasBackward(Tensor dy, Tensor dBias) {
+        Call.check(Call.is(dBias, 1, dy.cols()), "addBiasBackward", dy, dBias);
+        Call call = call("sum").numbers(dy.cols(), dy.rows()).tensor(dy).output(dBias, true);
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = ColumnKernels::sum;
+        call.runElements(kernel, dy.cols(), floats, floats);
+    }
+
+    @Override
+    public void swiglu(Tensor gate, Tensor up, Tensor y) {
+        Call.checkSame("swiglu", gate, up, y);
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
+                PointwiseKernels::swiglu;
+        elements("swiglu", y)
+                .tensor(gate)
+                .tensor(up)
+                .output(y, false)
+                .runElements(kernel, y.size(), floats, floats, floats);
+    }
+
+    @Override
+    public void swigluBackward(Tensor gate, Tensor up, Tensor dy, Tensor dGate, Tensor dUp) {
+        Call.checkSame("swigluBackward", gate, up, dy, dGate, dUp);
+        Task9<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, Integer>
+                kernel = PointwiseKernels::swigluBackward;
+        elements("swigluBackward", dy)
+                .tensor(gate)
+                .tensor(up)
+                .tensor(dy)
+                .output(dGate, false)
+                .output(dUp, false)
+                .runElements(kernel, dy.size(), floats, floats, floats, floats, floats);
+    }
+
+    @Override
+    public void gelu(Tensor x, Tensor y, boolean tanhApproximation) {
+        Call.checkSame("gelu", x, y);
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = PointwiseKernels::gelu;
+        elements("gelu", x)
+                .tensor(x)
+                .output(y, false)
+                .flag(tanhApproximation)
+                .runElements(kernel, x.size(), floats, floats);
+    }
+
+    @Override
+    public void geluBackward(Tensor x, Tensor dy, Tensor dx, boolean tanhApproximation, boolean accumulate) {
+        Call.checkSame("geluBackward", x, dy, dx);
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
+                PointwiseKernels::geluBackward;
+        elements("geluBackward", x)
+                .tensor(x)
+                .tensor(dy)
+                .output(dx, accumulate)
+                .flag(tanhApproximation)
+                .flag(accumulate)
+                .runElements(kernel, x.size(), floats, floats, floats);
+    }
+
+    @Override
+    public void tanh(Tensor x, Tensor y) {
+        Call.checkSame("tanh", x, y);
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = PointwiseKernels::tanh;
+        elements("tanh", x).tensor(x).output(y, false).runElements(kernel, x.size(), floats, floats);
+    }
+
+    @Override
+    public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
+        Call.checkSame("tanhBackward", y, dy, dx);
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
+                PointwiseKernels::tanhBackward;
+        elements("tanhBackward", y)
+                .tensor(y)
+                .tensor(dy)
+                .output(dx, false)
+                .runElements(kernel, y.size(), floats, floats, floats);
+    }
+
+    @Override
+    public void dropout(Tensor x, Tensor y, float probability, long seed, boolean accumulate) {
+        Call.checkSame("dropout", x, y);
+        int threshold = (int) Math.ceil(probability * 0x1p24);
+        int[] hashed = {(int) (seed >> 32), (int) seed, threshold};
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
+                PointwiseKernels::dropout;
+        elements("dropout", x)
+                .tensor(x)
+                .output(y, accumulate)
+                .integers(hashed)
+                .scalar(1f / (1f - probability))
+                .flag(accumulate)
+                .runElements(kernel, x.size(), scalars, floats, floats);
+    }
+
+    // ---- normalisation -------------------------------------------------------------------------------------------
+
+    @Override
+    public void rmsNorm(Tensor x, Weight weight, float eps, Tensor y, Tensor inverseRms) {
+        Call.checkSame("rmsNorm", x, y);
+        Call.check(weight.size() == x.cols() && Call.is(inverseRms, x.rows(), 1), "rmsNorm", x, weight, inverseRms);
+        Task10<
+                        KernelContext,
+                        IntArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        Integer>
+                kernel = RowKernels::rmsNorm;
+        call("rmsNorm")
+                .numbers(x.cols())
+                .tensor(x)
+                .output(y, false)
+                .output(inverseRms, false)
+                .scalar(eps)
+                .weight(weight)
+                .run(kernel, (int) x.rows(), scalars, floats, floats, words, floats, floats);
+    }
+
+    @Override
+    public void rmsNormBackward(
+            Tensor x, Weight weight, Tensor inverseRms, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight) {
+        Call.checkSame("rmsNormBackward", x, dy, dx);
+        Task11<
+                        KernelContext,
+                        IntArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        Integer>
+                kernel = RowKernels::rmsNormBackward;
+        normalised(dy, x, inverseRms, dWeight, false);
+        call("rmsNormBackward")
+                .numbers(x.cols())
+                .tensor(x)
+                .tensor(dy)
+                .output(dx, accumulate)
+                .tensor(inverseRms)
+                .flag(accumulate)
+                .weight(weight)
+                .run(kernel, (int) x.rows(), scalars, floats, floats, words, floats, floats, floats);
+    }
+
+    private void normalised(Tensor dy, Tensor x, Tensor statistics, Tensor dWeight, boolean centred) {
+        if (dWeight == null) {
+            return;
+        }
+        Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
+                ColumnKernels::normalised;
+        Call call = call("normalised")
+                .numbers(dy.cols(), dy.rows())
+                .tensor(dy)
+                .tensor(x)
+                .tensor(statistics);
+        call.numbers(call.outputPlace(dWeight, true))
+                .flag(centred)
+                .runElements(kernel, dy.cols(), floats, floats, floats, floats);
+    }
+
+    @Override
+    public void layerNorm(Tensor x, Weight weight, Weight bias, float eps, Tensor y, Tensor statistics) {
+        Call.checkSame("layerNorm", x, y);
+        Call.check(weight.size() == x.cols() && bias.size() == x.cols(), "layerNorm", x, weight, bias);
+        Task11<
+                        KernelContext,
+                        IntArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        Integer>
+                kernel = RowKernels::layerNorm;
+        call("layerNorm")
+                .numbers(x.cols())
+                .tensor(x)
+                .output(y, false)
+                .output(statistics, false)
+                .scalar(eps)
+                .weight(weight)
+                .weight(bias)
+                .run(kernel, (int) x.rows(), scalars, floats, floats, floats, words, floats, floats);
+    }
+
+    @Override
+    public void layerNormBackward(
+            Tensor x,
+            Weight weight,
+            Tensor statistics,
+            Tensor dy,
+            Tensor dx,
+            boolean accumulate,
+            Tensor dWeight,
+            Tensor dBias) {
+        Call.checkSame("layerNormBackward", x, dy, dx);
+        Task11<
+                        KernelContext,
+                        IntArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        Integer>
+                kernel = RowKernels::layerNormBackward;
+        normalised(dy, x, statistics, dWeight, true);
+        if (dBias != null) {
+            addBiasBackward(dy, dBias);
+        }
+        call("layerNormBackward")
+                .numbers(x.cols())
+                .tensor(x)
+                .tensor(dy)
+                .output(dx, accumulate)
+                .tensor(statistics)
+                .flag(accumulate)
+                .weight(weight)
+                .run(kernel, (int) x.rows(), scalars, floats, floats, words, floats, floats, floats);
+    }
+
+    // ---- positions and attention ---------------------------------------------------------------------------------
+
+    @Override
+    public void rotary(Tensor x, int[] positions, Tensor table, int headDim, boolean inverse) {
+        Call.check(
+                x.rows() == positions.length && x.cols() % headDim == 0 && table.cols() == headDim, "rotary", x, table);
+        Call.checkIndices(positions, table.rows(), "rotary");
+        long pairs = x.cols() / 2;
+        Call call =
+                call("rotary").numbers(pairs * x.rows(), pairs).output(x, true).numbers(headDim);
+        Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, IntArray, Integer> kernel =
+                PointwiseKernels::rotary;
+        call.flag(inverse).integers(positions);
+        if (table.isContiguous()) {
+            call.weight(table.asWeight());
+        } else {
+            throw new IllegalArgumentException("rotary: a table with gaps");
+        }
+        call.runElements(kernel, pairs * x.rows(), scalars, floats, floats, words);
+    }
+
+    @Override
+    public void attention(
+            Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp) {
+        SeenRows seen = SeenRows.of(spans, shape, q, k, v);
+        Task10<
+                        KernelContext,
+                        IntArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        Integer>
+                kernel = AttentionKernels::forward;
+        attentionCall("attention", shape, seen.firstKey(), seen.keyEnd())
+                .tensor(q)
+                .tensor(k)
+                .tensor(v)
+                .output(out, false)
+                .output(logSumExp, false)
+                .run(kernel, (int) q.rows() * shape.heads(), scalars, floats, floats, floats, floats, floats);
+    }
+
+    private Call attentionCall(String name, AttentionShape shape, int[] first, int[] end) {
+        return call(name)
+                .numbers(shape.heads(), shape.kvHeads(), shape.headDim())
+                .scalar(shape.scale())
+                .integers(first)
+                .integers(end);
+    }
+
+    @Override
+    public void attentionBackward(
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            AttentionSpans spans,
+            AttentionShape shape,
+            Tensor out,
+            Tensor logSumExp,
+            Tensor dOut,
+            Tensor dq,
+            Tensor dk,
+            Tensor dv) {
+        SeenRows seen = SeenRows.of(spans, shape, q, k, v);
+        keyBackward("valueBackward", shape, seen, q, k, v, out, logSumExp, dOut, dOut, dv, false);
+        keyBackward("keyBackward", shape, seen, q, k, v, out, logSumExp, dOut, q, dk, true);
+        Task12<
+                        KernelContext,
+                        IntArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        Integer>
+                kernel = AttentionKernels::queryBackward;
+        attentionCall("queryBackward", shape, seen.firstKey(), seen.keyEnd())
+                .tensor(q)
+                .tensor(k)
+                .tensor(v)
+                .tensor(out)
+                .tensor(logSumExp)
+                .tensor(dOut)
+                .output(dq, false)
+                .run(
+                        kernel,
+                        (int) q.rows() * shape.heads(),
+                        scalars,
+                        floats,
+                        floats,
+                        floats,
+                        floats,
+                        floats,
+                        floats,
+                        floats);
+    }
+
+    private void keyBackward(
+            String name,
+            AttentionShape shape,
+            SeenRows seen,
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            Tensor out,
+            Tensor logSumExp,
+            Tensor dOut,
+            Tensor source,
+            Tensor result,
+            boolean keys) {
+        Task13<
+                        KernelContext,
+                        IntArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        Integer>
+                kernel = AttentionKernels::keyBackward;
+        attentionCall(name, shape, seen.firstQuery(), seen.queryEnd())
+                .tensor(q)
+                .tensor(k)
+                .tensor(v)
+                .tensor(out)
+                .tensor(logSumExp)
+                .tensor(dOut)
+                .tensor(source)
+                .output(result, false)
+                .flag(keys)
+                .run(
+                        kernel,
+                        (int) k.rows() * shape.kvHeads(),
+                        scalars,
+                        floats,
+                        floats,
+                        floats,
+                        floats,
+                        floats,
+                        floats,
+                        floats,
+                        floats);
+    }
+
+    // ---- embedding and loss --------------------------------------------------------------------------------------
+
+    @Override
+    public void embedding(int[] ids, Weight table, Tensor y, boolean accumulate) {
+        Call.check(Call.is(y, ids.length, table.cols()), "embedding", y, table);
+        Call.checkIndices(ids, table.rows(), "embedding");
+        Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, FloatArray, Integer> kernel =
+                SelectionKernels::embedding;
+        elements("embedding", y)
+                .integers(ids)
+                .output(y, accumulate)
+                .flag(accumulate)
+                .weight(table)
+                .runElements(kernel, y.size(), scalars, floats, words, floats);
+    }
+
+    @Override
+    public void embeddingBackward(int[] ids, Tensor dy, Tensor dTable) {
+        Call.check(Call.is(dy, ids.length, dTable.cols()), "embeddingBackward", dy, dTable);
+        Call.checkIndices(ids, dTable.rows(), "embeddingBackward");
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel =
+                ColumnKernels::embeddingBackward;
+        call("embeddingBackward")
+                .numbers(dy.cols(), ids.length)
+                .tensor(dy)
+                .output(dTable, true)
+                .integers(ids)
+                .runElements(kernel, dy.cols(), floats, floats);
+    }
+
+    @Override
+    public void gatherRows(Tensor x, int[] rows, Tensor y) {
+        Call.check(Call.is(y, rows.length, x.cols()), "gatherRows", x, y);
+        Call.checkIndices(rows, x.rows(), "gatherRows");
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = SelectionKernels::gather;
+        elements("gather", y).integers(rows).tensor(x).output(y, false).runElements(kernel, y.size(), floats, floats);
+    }
+
+    @Override
+    public void gatherRowsBackward(int[] rows, Tensor dy, Tensor dx, boolean accumulate) {
+        Call.check(Call.is(dy, rows.length, dx.cols()), "gatherRowsBackward", dy, dx);
+        Call.checkIndices(rows, dx.rows(), "gatherRowsBackward");
+        if (!accumulate) {
+            clear(dx);
+        }
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = SelectionKernels::scatter;
+        elements("scatter", dy)
+                .integers(rows)
+                .output(dx, true)
+                .tensor(dy)
+                .runElements(kernel, dy.size(), floats, floats);
+    }
+
+    @Override
+    public void crossEntropy(Tensor logits, int[] targets, Tensor losses, boolean gradient, float gradientScale) {
+        Call.check(
+                logits.rows() == targets.length && Call.is(losses, targets.length, 1), "crossEntropy", logits, losses);
+        Call.checkIndices(targets, logits.cols(), "crossEntropy");
+        Call call = call("crossEntropy").numbers(logits.cols());
+        // Without a gradient the logits are as they were.
+        if (gradient) {
+            call.output(logits, true);
+        } else {
+            call.tensor(logits);
+        }
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
+                RowKernels::crossEntropy;
+        call.output(losses, false)
+                .integers(targets)
+                .flag(gradient)
+                .scalar(gradientScale)
+                .run(kernel, targets.length, scalars, floats, floats);
+    }
+
+    // ---- weights' rows and their lengths -------------------------------------------------------------------------
+
+    @Override
+    public void squaredNorms(Weight weight, boolean columns, Tensor out) {
+        long count = columns ? weight.cols() : weight.rows();
+        Call.check(Call.is(out, 1, count), "squaredNorms", weight, out);
+        Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, FloatArray, Integer> rows =
+                RowKernels::squaredNorms;
+        Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, FloatArray, Integer> cols =
+                ColumnKernels::squaredNorms;
+        Call call =
+                call(columns ? "squaredNormsOfColumns" : "squaredNormsOfRows").numbers(weight.cols());
+        if (columns) {
+            call.numbers(weight.rows(), call.outputPlace(out, false))
+                    .weight(weight)
+                    .runElements(cols, count, scalars, floats, words, floats);
+        } else {
+            call.numbers(call.outputPlace(out, false))
+                    .weight(weight)
+                    .run(rows, (int) count, scalars, floats, words, floats);
+        }
+    }
+
+    @Override
+    public void doraFactors(
+            Tensor squares,
+            Weight b,
+            Tensor aw,
+            Tensor ba,
+            float scaling,
+            Weight magnitude,
+            Tensor factors,
+            Tensor inverseNorms) {
+        Call call = call("doraFactors").numbers(b.rows(), b.cols());
+        call.numbers(call.input(squares)).tensor(aw).tensor(ba);
+        call.numbers(call.outputPlace(factors, false), call.outputPlace(inverseNorms, false));
+        Task13<
+                        KernelContext,
+                        IntArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        Integer>
+                kernel = ColumnKernels::doraFactors;
+        call.scalar(scaling)
+                .weight(b)
+                .weight(magnitude)
+                .runElements(kernel, b.rows(), scalars, floats, floats, floats, floats, floats, words, floats, floats);
+    }
+
+    @Override
+    public void rescale(Tensor x, Tensor factors, Weight bias, Tensor y) {
+        Call.checkSame("rescale", x, y);
+        Call.check(Call.is(factors, 1, x.cols()), "rescale", x, factors);
+        Task10<
+                        KernelContext,
+                        IntArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        IntArray,
+                        Integer>
+                kernel = PointwiseKernels::rescale;
+        elements("rescale", x)
+                .tensor(x)
+                .tensor(factors)
+                .output(y, false)
+                .optional(bias)
+                .runElements(kernel, x.size(), scalars, floats, floats, floats, floats, words);
+    }
+
+    @Override
+    public void rescaleBackward(Tensor x, Tensor inverseNorms, Weight bias, Tensor dy, Tensor dMagnitude) {
+        Call.checkSame("rescaleBackward", x, dy);
+        Call call = call("rescaled").numbers(x.cols(), x.rows()).tensor(dy).tensor(x);
+        Task11<
+                        KernelContext,
+                        IntArray,
+                        IntArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        FloatArray,
+                        IntArray,
+                        Integer>
+                kernel = ColumnKernels::rescaled;
+        call.numbers(call.input(inverseNorms), call.outputPlace(dMagnitude, true))
+                .optional(bias)
+                .runElements(kernel, x.cols(), scalars, floats, floats, floats, floats, floats, words);
+    }
+
+    // ---- optimiser -----------------------------------------------------------------------------------------------
+
+    @Override
+    public double sumOfSquares(Tensor x) {
+        Task6<KernelContext, IntArray, IntArray, FloatArray, DoubleArray, Integer> kernel = RowKernels::sumOfSquares;
+        call("sumOfSquares").numbers(x.cols(), x.rows()).tensor(x).numbers(0).run(kernel, 1, floats, results);
+        program.run();
+        return device.readResults(1)[0];
+    }
+
+    @Override
+    public void adamW(Tensor parameter, Tensor gradient, Tensor firstMoment, Tensor secondMoment, AdamWStep step) {
+        Call.checkSame("adamW", parameter, gradient, firstMoment, secondMoment);
+        Call call = elements("adamW", parameter)
+                .output(parameter, true)
+                .tensor(gradient)
+                .output(firstMoment, true)
+                .output(secondMoment, true)
+                .scalar(step.gradientScale());
+        double[] others = {
+            step.decayFactor(),
+            step.beta1(),
+            1 - step.beta1(),
+            step.beta2(),
+            1 - step.beta2(),
+            step.stepSize(),
+            step.secondCorrection(),
+            step.epsilon()
+        };
+        for (double other : others) {
+            program.scalar(other);
+        }
+        Task9<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, Integer>
+                kernel = OptimiserKernels::adamW;
+        call.runElements(kernel, parameter.size(), scalars, floats, floats, floats, floats);
+    }
+
+    // ---- memory --------------------------------------------------------------------------------------------------
+
+    @Override
+    public void wrote(MemorySegment host) {
+        program.run();
+        if (memory.owns(host)) {
+            memory.upload(host, memory.place(host));
+        } else {
+            memory.forget(host);
+        }
+    }
+
+    @Override
+    public void close() {
+        device.close();
+    }
+}

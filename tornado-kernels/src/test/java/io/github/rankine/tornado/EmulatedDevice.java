@@ -1,0 +1,86 @@
+package io.github.rankine.tornado;
+
+import java.util.List;
+import uk.ac.manchester.tornado.api.types.arrays.DoubleArray;
+import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
+import uk.ac.manchester.tornado.api.types.arrays.IntArray;
+
+/** A device of plain Java. */
+final class EmulatedDevice implements Device {
+    private final DeviceArrays arrays;
+
+    EmulatedDevice(int floats, int words) {
+        arrays = new DeviceArrays(
+                new IntArray(DeviceArrays.STATE),
+                new IntArray(DeviceArrays.LAYOUT),
+                new FloatArray(DeviceArrays.SCALARS),
+                new FloatArray(floats),
+                new IntArray(words),
+                new DoubleArray(DeviceArrays.RESULTS));
+    }
+
+    @Override
+    public DeviceArrays arrays() {
+        return arrays;
+    }
+
+    @Override
+    public void write(IntArray target, int at, int[] values, int count) {
+        for (int i = 0; i < count; i++) {
+            target.set(at + i, values[i]);
+        }
+    }
+
+    @Override
+    public void write(FloatArray target, int at, float[] values, int count) {
+        for (int i = 0; i < count; i++) {
+            target.set(at + i, values[i]);
+        }
+    }
+
+    @Override
+    public float[] readFloats(int at, int count) {
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++) {
+            values[i] = arrays.floats().get(at + i);
+        }
+        return values;
+    }
+
+    @Override
+    public double[] readResults(int count) {
+        double[] values = new double[count];
+        for (int i = 0; i < count; i++) {
+            values[i] = arrays.results().get(i);
+        }
+        return values;
+    }
+
+    @Override
+    public void run(List<List<Launch>> sections) {
+        for (List<Launch> section : sections) {
+            IntArray state = arrays.state();
+            int number = state.get(0);
+            state.set(1, arrays.layout().get(number));
+            state.set(0, number + 1);
+            int task = 0;
+            for (Launch launch : section) {
+                EmulatedContext.run(launch, arrays, task);
+                task += launch.parameters().length;
+            }
+        }
+    }
+
+    @Override
+    public long bytesToDevice() {
+        return 0;
+    }
+
+    @Override
+    public long bytesToHost() {
+        return 0;
+    }
+
+    @Override
+    public void close() {}
+}

@@ -1,0 +1,19 @@
+package io.github.rankine.tornado;
+
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.tensor.QuantizedType;
+import io.github.rankine.reference.KernelsContract;
+
+/** Holds the kernels' source, run as plain Java, to the contract. */
+class PlainKernelsContractTest extends KernelsContract {
+    private static final int ELEMENTS = 8 << 20;
+
+    PlainKernelsContractTest() {
+        super("tornado");
+    }
+
+    @Override
+    protected Kernels create(int threads) {
+        return new TornadoKernels(new EmulatedDevice(ELEMENTS, ELEMENTS), QuantizedType.nf4Values());
+    }
+}
