@@ -88,9 +88,39 @@ require_jar() {
     trap - INT TERM HUP
 }
 
+# Whether these arguments ask for TornadoVM, and it is there.
+wants_tornado() {
+    [ -n "$TORNADOVM_HOME" ] || return 1
+    [ "${1:-}" = devices ] && return
+    for argument; do
+        case $argument in
+            tornado | --kernels=tornado) return ;;
+        esac
+    done
+    return 1
+}
+
+# Sets tornado_arguments to TornadoVM's file of options for Java, or says what is missing; a jar without its kernels is built again.
+require_tornado() {
+    tornado_arguments=$TORNADOVM_HOME/tornado-argfile
+    if [ ! -r "$tornado_arguments" ]; then
+        echo "$name: TORNADOVM_HOME=$TORNADOVM_HOME has no tornado-argfile: set it to TornadoVM's SDK and make the file there with tornado --generate-argfile" >&2
+        exit 1
+    fi
+    if [ -f "$jar" ] && ! "$java_home/bin/jar" tf "$jar" | grep -q TornadoKernelsProvider; then
+        rm -f "$jar"
+    fi
+}
+
 # Becomes Java with the options that every run has and those given.
 launch() {
     require_jdk
+    # TornadoVM's options choose a collector themselves.
+    options=-XX:+UseSerialGC
+    if wants_tornado "$@"; then
+        require_tornado
+        options=@$tornado_arguments
+    fi
     require_jar
     # Java reads arguments and file names as the locale encodes them, and the C locale knows ASCII alone.
     if [ "$(locale charmap 2>/dev/null)" = ANSI_X3.4-1968 ]; then
@@ -98,6 +128,6 @@ launch() {
         export LC_ALL
     fi
     # shellcheck disable=SC2086 # RANKINE_JAVA_OPTS holds several options
-    exec "$java_home/bin/java" --add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED \
-        -XX:+UseSerialGC -XX:MaxRAMPercentage=25 -Drankine.launcher="$0" $RANKINE_JAVA_OPTS -jar "$jar" "$@"
+    exec "$java_home/bin/java" "$options" --add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED \
+        -XX:MaxRAMPercentage=25 -Drankine.launcher="$0" $RANKINE_JAVA_OPTS -jar "$jar" "$@"
 }

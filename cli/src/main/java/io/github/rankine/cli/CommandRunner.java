@@ -91,6 +91,7 @@ final class CommandRunner {
                         .addSubcommand(new AnswerCommand(terminal)),
                 new InspectCommand(terminal),
                 new PlanCommand(terminal),
+                new DevicesCommand(),
                 new DemoCommand(terminal),
                 new PretrainCommand(terminal));
     }

@@ -23,8 +23,21 @@ final class KernelOptions {
     @Option(
             names = "--kernels",
             paramLabel = "NAME",
-            description = "Kernels to compute with: vector or reference (default: the best that can run here).")
+            description =
+                    "Kernels to compute with: vector, reference, or tornado for a GPU (default: the best on the CPU).")
     private String name;
+
+    @Option(
+            names = "--device",
+            paramLabel = "B:D",
+            description = "Device of --kernels tornado, as \"rankine devices\" numbers them (default: 0:0).")
+    private String device;
+
+    @Option(
+            names = "--device-memory",
+            paramLabel = "MIB",
+            description = "Its memory to use, half for tensors and half for weights (default: 2048).")
+    private Integer deviceMemory;
 
     int threads() {
         int count = threads == null ? Runtime.getRuntime().availableProcessors() : threads;
@@ -41,9 +54,26 @@ final class KernelOptions {
 
     /** The same on another number of threads, where several are used side by side. */
     Kernels open(int count) {
-        if (name != null && !KernelsLookup.names().contains(name)) {
+        useDevice();
+        if (name != null
+                && KernelsLookup.missing(name).isEmpty()
+                && !KernelsLookup.names().contains(name)) {
             throw Usage.wrong(command, "--kernels " + name + ": there are " + String.join(", ", KernelsLookup.names()));
         }
         return name == null ? KernelsLookup.best(count) : KernelsLookup.named(name, count);
+    }
+
+    /** Tells the kernels for devices which is meant, and how much of it. */
+    private void useDevice() {
+        boolean given = device != null || deviceMemory != null;
+        if (given && !"tornado".equals(name)) {
+            throw Usage.wrong(command, "--device and --device-memory are for --kernels tornado: add it");
+        }
+        if (device != null) {
+            System.setProperty("rankine.device", device);
+        }
+        if (deviceMemory != null) {
+            System.setProperty("rankine.deviceMemory", deviceMemory.toString());
+        }
     }
 }

@@ -11,6 +11,9 @@ import uk.ac.manchester.tornado.api.runtime.TornadoRuntimeProvider;
 
 /** TornadoVM's devices. */
 final class Devices {
+    /** TornadoVM's own limit, 4 GB unless it is set. */
+    static final String MEMORY = "tornado.device.memory";
+
     private Devices() {}
 
     /** @param name {@code backend:device}, counted from 0 */
@@ -18,7 +21,9 @@ final class Devices {
         // Before the runtime reads them: a kernel that does not compile is an error and not a loop of Java, and the
         // memory is ours to plan.
         System.setProperty("tornado.recover.bailout", "False");
-        System.setProperty("tornado.device.memory", (4L * floats + 4L * words + (256L << 20)) + "");
+        if (System.getProperty(MEMORY) == null) {
+            System.setProperty(MEMORY, ((4L * floats + 4L * words >> 20) + 256) + "MB");
+        }
         System.setProperty("tornado.tvm.maxbytecodesize", String.valueOf(1 << 16));
         TornadoRuntime runtime = TornadoRuntimeProvider.getTornadoRuntime();
         String[] numbers = name.split(":");

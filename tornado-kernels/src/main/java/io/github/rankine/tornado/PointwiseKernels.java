@@ -140,7 +140,7 @@ final class PointwiseKernels {
             float v = x.get(place(layout, at + 2, cols, i));
             float share;
             if (layout.get(at + 6) == 1) {
-                share = 0.5f * (1f + tanhOf(tanhArgument(v)));
+                share = sigmoid(2f * tanhArgument(v));
             } else {
                 share = normalDistribution(v);
             }
@@ -164,8 +164,11 @@ final class PointwiseKernels {
             float v = x.get(place(layout, at + 2, cols, i));
             float slope;
             if (layout.get(at + 8) == 1) {
-                float t = tanhOf(tanhArgument(v));
-                slope = 0.5f * (1f + t) + 0.5f * v * (1f - t * t) * 0.7978845608f * (1f + 3f * 0.044715f * v * v);
+                float u = tanhArgument(v);
+                // One minus the square of tanh, without their difference.
+                float e = TornadoMath.exp(-2f * TornadoMath.abs(u));
+                float square = 4f * e / ((1f + e) * (1f + e));
+                slope = sigmoid(2f * u) + 0.5f * v * square * 0.7978845608f * (1f + 3f * 0.044715f * v * v);
             } else {
                 slope = normalDistribution(v) + v * 0.3989422804f * TornadoMath.exp(-0.5f * v * v);
             }
@@ -242,7 +245,8 @@ final class PointwiseKernels {
         }
     }
 
-    /** Rotates a pair in place, a thread a pair; parameters: pairs, pairs of a row, x, headDim, inverse, the positions in the state, the table. */
+    /** Rotates a pair in place, a thread a pair; parameters: pairs, pairs of a row, x, headDim, inverse, the positions in the state, the table as a weight, its
+     * stride. */
     static void rotary(
             KernelContext context,
             IntArray state,
@@ -262,8 +266,8 @@ final class PointwiseKernels {
             int head = i % pairs / half;
             int pair = i % pairs % half;
             int position = state.get(layout.get(at + 6) + row);
-            float cos = Stored.at(table, words, scalars, layout, at + 7, position * headDim + pair);
-            float sin = Stored.at(table, words, scalars, layout, at + 7, position * headDim + half + pair);
+            float cos = Stored.at(table, words, scalars, layout, at + 7, position * layout.get(at + 11) + pair);
+            float sin = Stored.at(table, words, scalars, layout, at + 7, position * layout.get(at + 11) + half + pair);
             if (layout.get(at + 5) == 1) {
                 sin = -sin;
             }

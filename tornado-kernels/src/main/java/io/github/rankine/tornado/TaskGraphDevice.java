@@ -79,7 +79,10 @@ final class TaskGraphDevice implements Device {
     private void plan() {
         plan = new TornadoExecutionPlan(graphs.toArray(ImmutableTaskGraph[]::new));
         plan.withGridScheduler(grids);
-        plan.withDevice(device);
+        // Asking for the device that graphs have anyway compiles them again.
+        if (!device.equals(TornadoExecutionPlan.DEFAULT_DEVICE)) {
+            plan.withDevice(device);
+        }
     }
 
     private WorkerGrid1D grid(String task, int groups) {

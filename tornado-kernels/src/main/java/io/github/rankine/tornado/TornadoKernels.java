@@ -4,6 +4,8 @@ import io.github.rankine.engine.kernels.AdamWStep;
 import io.github.rankine.engine.kernels.AttentionShape;
 import io.github.rankine.engine.kernels.AttentionSpans;
 import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.MemorySegment;
@@ -390,11 +392,9 @@ final class TornadoKernels implements Kernels {
         Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, IntArray, Integer> kernel =
                 PointwiseKernels::rotary;
         call.flag(inverse).integers(positions);
-        if (table.isContiguous()) {
-            call.weight(table.asWeight());
-        } else {
-            throw new IllegalArgumentException("rotary: a table with gaps");
-        }
+        // Frozen like a weight, but for gaps between its rows.
+        call.weight(new DenseWeight(DType.F32, 1, table.segment().byteSize() / 4, table.segment()))
+                .numbers(table.stride());
         call.runElements(kernel, pairs * x.rows(), scalars, floats, floats, words);
     }
 

@@ -4,6 +4,7 @@ import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.kernels.KernelsProvider;
 import io.github.rankine.engine.tensor.QuantizedType;
+import java.util.List;
 import java.util.Optional;
 
 /** Offers the kernels on a device of TornadoVM; they run only when asked for by name. */
@@ -33,6 +34,11 @@ public final class TornadoKernelsProvider implements KernelsProvider {
                     + " @$TORNADOVM_HOME/tornado-argfile (docs/gpu.md)");
         }
         return Optional.empty();
+    }
+
+    @Override
+    public List<String> devices() {
+        return Devices.describe();
     }
 
     @Override

@@ -16,6 +16,8 @@ class DeviceKernelsContractTest extends KernelsContract {
 
     @Override
     protected Kernels create(int threads) {
+        // The suite holds three of them at a time.
+        System.setProperty(Devices.MEMORY, "2GB");
         Device device = Devices.open(System.getProperty(TornadoKernelsProvider.DEVICE, "0:0"), ELEMENTS, ELEMENTS);
         return new TornadoKernels(device, QuantizedType.nf4Values());
     }

@@ -19,6 +19,9 @@ final class EmulatedContext extends KernelContext {
     private static final MethodHandle RUN;
     private static final MethodHandle YIELD;
     private static final MethodHandle DONE;
+    private static final Field LOCAL;
+    private static final Field GROUP;
+    private static final Field GLOBAL;
 
     static {
         try {
@@ -34,6 +37,9 @@ final class EmulatedContext extends KernelContext {
                     .asType(MethodType.methodType(boolean.class, Object.class));
             DONE = lookup.findVirtual(continuation, "isDone", MethodType.methodType(boolean.class))
                     .asType(MethodType.methodType(boolean.class, Object.class));
+            LOCAL = field("localIdx");
+            GROUP = field("groupIdx");
+            GLOBAL = field("globalIdx");
         } catch (ReflectiveOperationException e) {
             throw new ExceptionInInitializerError(e);
         }
@@ -53,9 +59,7 @@ final class EmulatedContext extends KernelContext {
         EmulatedContext[] threads = new EmulatedContext[size];
         for (int i = 0; i < size; i++) {
             threads[i] = new EmulatedContext(local);
-            threads[i].set("localIdx", i);
-            threads[i].set("localGroupSizeX", size);
-            threads[i].set("globalGroupSizeX", size * launch.groups());
+            threads[i].set(LOCAL, i);
         }
         for (int group = 0; group < launch.groups(); group++) {
             local.clear();
@@ -63,8 +67,8 @@ final class EmulatedContext extends KernelContext {
             for (int i = 0; i < size; i++) {
                 EmulatedContext thread = threads[i];
                 thread.asked = 0;
-                thread.set("groupIdx", group);
-                thread.set("globalIdx", group * size + i);
+                thread.set(GROUP, group);
+                thread.set(GLOBAL, group * size + i);
                 Object[] arguments = launch.arguments(thread, arrays.state(), arrays.layout(), task);
                 running.add(started(() -> Tasks.call(launch.kernel(), arguments)));
             }
@@ -94,14 +98,18 @@ final class EmulatedContext extends KernelContext {
         }
     }
 
-    private void set(String field, int value) {
+    private void set(Field field, int value) {
         try {
-            Field f = KernelContext.class.getField(field);
-            f.setAccessible(true);
-            f.set(this, value);
-        } catch (ReflectiveOperationException e) {
+            field.set(this, value);
+        } catch (IllegalAccessException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    private static Field field(String name) throws ReflectiveOperationException {
+        Field field = KernelContext.class.getField(name);
+        field.setAccessible(true);
+        return field;
     }
 
     @Override

@@ -43,7 +43,27 @@ public final class KernelsLookup {
                 return provider.create(threads);
             }
         }
+        missing(name).ifPresent(remedy -> {
+            throw new RankineException("--kernels " + name + ": " + remedy);
+        });
         throw new RankineException("--kernels " + name + ": no such kernels; there are " + String.join(", ", names()));
+    }
+
+    /** What a user must install for kernels that this build was made without; empty for a name that none have. */
+    public static Optional<String> missing(String name) {
+        return name.equals("tornado") && !names().contains(name)
+                ? Optional.of(
+                        "install TornadoVM 5.2.0 for JDK 25 and set TORNADOVM_HOME to its SDK; ./rankine then builds"
+                                + " them (docs/gpu.md)")
+                : Optional.empty();
+    }
+
+    /** The devices of all providers that work here, a line each. */
+    public static List<String> devices() {
+        return providers().stream()
+                .filter(provider -> provider.unavailable().isEmpty())
+                .flatMap(provider -> provider.devices().stream())
+                .toList();
     }
 
     /** The names that {@link #named} knows. */
