@@ -89,7 +89,16 @@ final class PlanCommand implements Runnable {
 
     /** finetune's other options, so that its command line can be planned as it is. They make no difference here. */
     @Option(
-            names = {"--output", "--eval-data", "--save-every", "--threads", "--kernels", "--dtype"},
+            names = {
+                "--output",
+                "--eval-data",
+                "--save-every",
+                "--threads",
+                "--kernels",
+                "--device",
+                "--device-memory",
+                "--dtype"
+            },
             hidden = true)
     @SuppressWarnings("UnusedVariable")
     private List<String> ignored;

@@ -32,16 +32,7 @@ final class AttentionKernels {
 
     /** Tensors: q, k, v, out, logSumExp. */
     static void forward(
-            KernelContext context,
-            IntArray state,
-            IntArray layout,
-            FloatArray scalars,
-            FloatArray q,
-            FloatArray k,
-            FloatArray v,
-            FloatArray out,
-            FloatArray logSumExp,
-            int task) {
+            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
         int at = state.get(1) + task;
         float[] part = context.allocateFloatLocalArray(GROUP);
         float[] weights = context.allocateFloatLocalArray(GROUP);
@@ -64,7 +55,8 @@ final class AttentionKernels {
             int key = first + thread;
             float score = HIDDEN;
             if (key < end) {
-                score = scale * dot(q, query, k, layout.get(at + 8) + key * layout.get(at + 9) + kvOffset, headDim);
+                score = scale
+                        * dot(floats, query, floats, layout.get(at + 8) + key * layout.get(at + 9) + kvOffset, headDim);
             }
             float larger = TornadoMath.max(max, Reduction.max(context, part, score));
             float weight = 0;
@@ -86,25 +78,25 @@ final class AttentionKernels {
                 int value = layout.get(at + 10) + (first + i) * layout.get(at + 11) + kvOffset + thread;
                 float w = weights[i];
                 if (thread < headDim) {
-                    s0 += w * v.get(value);
+                    s0 += w * floats.get(value);
                 }
                 if (thread + GROUP < headDim) {
-                    s1 += w * v.get(value + GROUP);
+                    s1 += w * floats.get(value + GROUP);
                 }
                 if (thread + 2 * GROUP < headDim) {
-                    s2 += w * v.get(value + 2 * GROUP);
+                    s2 += w * floats.get(value + 2 * GROUP);
                 }
                 if (thread + 3 * GROUP < headDim) {
-                    s3 += w * v.get(value + 3 * GROUP);
+                    s3 += w * floats.get(value + 3 * GROUP);
                 }
             }
             max = larger;
             context.localBarrier();
         }
         int to = layout.get(at + 12) + row * layout.get(at + 13) + head * headDim + thread;
-        put(out, to, thread, headDim, s0 / sum, s1 / sum, s2 / sum, s3 / sum);
+        put(floats, to, thread, headDim, s0 / sum, s1 / sum, s2 / sum, s3 / sum);
         if (thread == 0) {
-            logSumExp.set(layout.get(at + 14) + row * layout.get(at + 15) + head, max + TornadoMath.log(sum));
+            floats.set(layout.get(at + 14) + row * layout.get(at + 15) + head, max + TornadoMath.log(sum));
         }
     }
 
@@ -125,18 +117,7 @@ final class AttentionKernels {
 
     /** A query row's gradient; tensors: q, k, v, out, logSumExp, dOut, dq. */
     static void queryBackward(
-            KernelContext context,
-            IntArray state,
-            IntArray layout,
-            FloatArray scalars,
-            FloatArray q,
-            FloatArray k,
-            FloatArray v,
-            FloatArray out,
-            FloatArray logSumExp,
-            FloatArray dOut,
-            FloatArray dq,
-            int task) {
+            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
         int at = state.get(1) + task;
         float[] part = context.allocateFloatLocalArray(GROUP);
         float[] weights = context.allocateFloatLocalArray(GROUP);
@@ -151,10 +132,10 @@ final class AttentionKernels {
         int query = layout.get(at + 6) + row * layout.get(at + 7) + head * headDim;
         int output = layout.get(at + 12) + row * layout.get(at + 13) + head * headDim;
         int gradient = layout.get(at + 16) + row * layout.get(at + 17) + head * headDim;
-        float normaliser = logSumExp.get(layout.get(at + 14) + row * layout.get(at + 15) + head);
+        float normaliser = floats.get(layout.get(at + 14) + row * layout.get(at + 15) + head);
         float product = 0;
         for (int i = thread; i < headDim; i += GROUP) {
-            product += out.get(output + i) * dOut.get(gradient + i);
+            product += floats.get(output + i) * floats.get(gradient + i);
         }
         float delta = Reduction.sum(context, part, product);
         float s0 = 0;
@@ -167,8 +148,8 @@ final class AttentionKernels {
             if (key < end) {
                 int keyAt = layout.get(at + 8) + key * layout.get(at + 9) + kvOffset;
                 int valueAt = layout.get(at + 10) + key * layout.get(at + 11) + kvOffset;
-                float probability = TornadoMath.exp(scale * dot(q, query, k, keyAt, headDim) - normaliser);
-                weight = probability * (dot(dOut, gradient, v, valueAt, headDim) - delta) * scale;
+                float probability = TornadoMath.exp(scale * dot(floats, query, floats, keyAt, headDim) - normaliser);
+                weight = probability * (dot(floats, gradient, floats, valueAt, headDim) - delta) * scale;
             }
             weights[thread] = weight;
             context.localBarrier();
@@ -180,22 +161,22 @@ final class AttentionKernels {
                 int keyAt = layout.get(at + 8) + (first + i) * layout.get(at + 9) + kvOffset + thread;
                 float w = weights[i];
                 if (thread < headDim) {
-                    s0 += w * k.get(keyAt);
+                    s0 += w * floats.get(keyAt);
                 }
                 if (thread + GROUP < headDim) {
-                    s1 += w * k.get(keyAt + GROUP);
+                    s1 += w * floats.get(keyAt + GROUP);
                 }
                 if (thread + 2 * GROUP < headDim) {
-                    s2 += w * k.get(keyAt + 2 * GROUP);
+                    s2 += w * floats.get(keyAt + 2 * GROUP);
                 }
                 if (thread + 3 * GROUP < headDim) {
-                    s3 += w * k.get(keyAt + 3 * GROUP);
+                    s3 += w * floats.get(keyAt + 3 * GROUP);
                 }
             }
             context.localBarrier();
         }
         int to = layout.get(at + 18) + row * layout.get(at + 19) + head * headDim + thread;
-        put(dq, to, thread, headDim, s0, s1, s2, s3);
+        put(floats, to, thread, headDim, s0, s1, s2, s3);
     }
 
     /**
@@ -203,19 +184,7 @@ final class AttentionKernels {
      * what the sum is over (dOut for values, q for keys) and the result; last, whether it is the keys'.
      */
     static void keyBackward(
-            KernelContext context,
-            IntArray state,
-            IntArray layout,
-            FloatArray scalars,
-            FloatArray q,
-            FloatArray k,
-            FloatArray v,
-            FloatArray out,
-            FloatArray logSumExp,
-            FloatArray dOut,
-            FloatArray source,
-            FloatArray result,
-            int task) {
+            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
         int at = state.get(1) + task;
         float[] weights = context.allocateFloatLocalArray(GROUP);
         int kvHeads = layout.get(at + 1);
@@ -240,13 +209,13 @@ final class AttentionKernels {
                 int query = firstQuery + index / group;
                 int head = kvHead * group + index % group;
                 int queryAt = layout.get(at + 6) + query * layout.get(at + 7) + head * headDim;
-                float normaliser = logSumExp.get(layout.get(at + 14) + query * layout.get(at + 15) + head);
-                weight = TornadoMath.exp(scale * dot(q, queryAt, k, keyAt, headDim) - normaliser);
+                float normaliser = floats.get(layout.get(at + 14) + query * layout.get(at + 15) + head);
+                weight = TornadoMath.exp(scale * dot(floats, queryAt, floats, keyAt, headDim) - normaliser);
                 if (layout.get(at + 22) == 1) {
                     int outAt = layout.get(at + 12) + query * layout.get(at + 13) + head * headDim;
                     int gradient = layout.get(at + 16) + query * layout.get(at + 17) + head * headDim;
-                    float delta = dot(out, outAt, dOut, gradient, headDim);
-                    weight *= (dot(dOut, gradient, v, valueAt, headDim) - delta) * scale;
+                    float delta = dot(floats, outAt, floats, gradient, headDim);
+                    weight *= (dot(floats, gradient, floats, valueAt, headDim) - delta) * scale;
                 }
             }
             weights[thread] = weight;
@@ -261,21 +230,21 @@ final class AttentionKernels {
                 int from = layout.get(at + 18) + query * layout.get(at + 19) + head * headDim + thread;
                 float w = weights[i];
                 if (thread < headDim) {
-                    s0 += w * source.get(from);
+                    s0 += w * floats.get(from);
                 }
                 if (thread + GROUP < headDim) {
-                    s1 += w * source.get(from + GROUP);
+                    s1 += w * floats.get(from + GROUP);
                 }
                 if (thread + 2 * GROUP < headDim) {
-                    s2 += w * source.get(from + 2 * GROUP);
+                    s2 += w * floats.get(from + 2 * GROUP);
                 }
                 if (thread + 3 * GROUP < headDim) {
-                    s3 += w * source.get(from + 3 * GROUP);
+                    s3 += w * floats.get(from + 3 * GROUP);
                 }
             }
             context.localBarrier();
         }
         int to = layout.get(at + 20) + row * layout.get(at + 21) + kvHead * headDim + thread;
-        put(result, to, thread, headDim, s0, s1, s2, s3);
+        put(floats, to, thread, headDim, s0, s1, s2, s3);
     }
 }

@@ -10,16 +10,16 @@ final class ColumnKernels {
     private ColumnKernels() {}
 
     /** {@code out += Σ dy}; parameters: dy, out. */
-    static void sum(KernelContext context, IntArray state, IntArray layout, FloatArray dy, FloatArray out, int task) {
+    static void sum(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int col = context.globalIdx;
         if (col < layout.get(at)) {
             float sum = 0;
             for (int row = 0; row < layout.get(at + 1); row++) {
-                sum += dy.get(layout.get(at + 2) + row * layout.get(at + 3) + col);
+                sum += floats.get(layout.get(at + 2) + row * layout.get(at + 3) + col);
             }
             int to = layout.get(at + 4) + col;
-            out.set(to, out.get(to) + sum);
+            floats.set(to, floats.get(to) + sum);
         }
     }
 
@@ -27,15 +27,7 @@ final class ColumnKernels {
      * {@code out += Σ dy · (x − mean) · inverse}, where each row has its statistics; parameters: dy, x, statistics, out, whether there is a
      * mean before the inverse.
      */
-    static void normalised(
-            KernelContext context,
-            IntArray state,
-            IntArray layout,
-            FloatArray dy,
-            FloatArray x,
-            FloatArray statistics,
-            FloatArray out,
-            int task) {
+    static void normalised(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int col = context.globalIdx;
         if (col < layout.get(at)) {
@@ -43,15 +35,15 @@ final class ColumnKernels {
             float sum = 0;
             for (int row = 0; row < layout.get(at + 1); row++) {
                 int place = layout.get(at + 6) + row * layout.get(at + 7);
-                float value = x.get(layout.get(at + 4) + row * layout.get(at + 5) + col);
+                float value = floats.get(layout.get(at + 4) + row * layout.get(at + 5) + col);
                 if (centred == 1) {
-                    value -= statistics.get(place);
+                    value -= floats.get(place);
                 }
-                value *= statistics.get(place + centred);
-                sum += value * dy.get(layout.get(at + 2) + row * layout.get(at + 3) + col);
+                value *= floats.get(place + centred);
+                sum += value * floats.get(layout.get(at + 2) + row * layout.get(at + 3) + col);
             }
             int to = layout.get(at + 8) + col;
-            out.set(to, out.get(to) + sum);
+            floats.set(to, floats.get(to) + sum);
         }
     }
 
@@ -61,11 +53,7 @@ final class ColumnKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray dy,
-            FloatArray x,
-            FloatArray factors,
-            FloatArray out,
-            FloatArray bias,
+            FloatArray floats,
             IntArray words,
             int task) {
         int at = state.get(1) + task;
@@ -73,15 +61,15 @@ final class ColumnKernels {
         if (col < layout.get(at)) {
             float shift = 0;
             if (layout.get(at + 8) == 1) {
-                shift = Stored.at(bias, words, scalars, layout, at + 9, col);
+                shift = Stored.at(floats, words, scalars, layout, at + 9, col);
             }
             float sum = 0;
             for (int row = 0; row < layout.get(at + 1); row++) {
-                float value = x.get(layout.get(at + 4) + row * layout.get(at + 5) + col) - shift;
-                sum += value * dy.get(layout.get(at + 2) + row * layout.get(at + 3) + col);
+                float value = floats.get(layout.get(at + 4) + row * layout.get(at + 5) + col) - shift;
+                sum += value * floats.get(layout.get(at + 2) + row * layout.get(at + 3) + col);
             }
             int to = layout.get(at + 7) + col;
-            out.set(to, out.get(to) + sum * factors.get(layout.get(at + 6) + col));
+            floats.set(to, floats.get(to) + sum * floats.get(layout.get(at + 6) + col));
         }
     }
 
@@ -91,9 +79,8 @@ final class ColumnKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray weight,
+            FloatArray floats,
             IntArray words,
-            FloatArray out,
             int task) {
         int at = state.get(1) + task;
         int col = context.globalIdx;
@@ -101,22 +88,21 @@ final class ColumnKernels {
         if (col < cols) {
             float sum = 0;
             for (int row = 0; row < layout.get(at + 1); row++) {
-                float v = Stored.at(weight, words, scalars, layout, at + 3, row * cols + col);
+                float v = Stored.at(floats, words, scalars, layout, at + 3, row * cols + col);
                 sum += v * v;
             }
-            out.set(layout.get(at + 2) + col, sum);
+            floats.set(layout.get(at + 2) + col, sum);
         }
     }
 
     /** {@code dTable[ids[i]] += dy[i]}; parameters: dy, dTable, the ids in the state. */
-    static void embeddingBackward(
-            KernelContext context, IntArray state, IntArray layout, FloatArray dy, FloatArray dTable, int task) {
+    static void embeddingBackward(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int col = context.globalIdx;
         if (col < layout.get(at)) {
             for (int i = 0; i < layout.get(at + 1); i++) {
                 int to = layout.get(at + 4) + state.get(layout.get(at + 6) + i) * layout.get(at + 5) + col;
-                dTable.set(to, dTable.get(to) + dy.get(layout.get(at + 2) + i * layout.get(at + 3) + col));
+                floats.set(to, floats.get(to) + floats.get(layout.get(at + 2) + i * layout.get(at + 3) + col));
             }
         }
     }
@@ -130,29 +116,23 @@ final class ColumnKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray squares,
-            FloatArray b,
-            FloatArray aw,
-            FloatArray ba,
-            FloatArray magnitude,
+            FloatArray floats,
             IntArray words,
-            FloatArray factors,
-            FloatArray inverseNorms,
             int task) {
         int at = state.get(1) + task;
         int j = context.globalIdx;
         if (j < layout.get(at)) {
             int rank = layout.get(at + 1);
             float s = scalars.get(layout.get(at + 9));
-            float sum = squares.get(layout.get(at + 2) + j);
+            float sum = floats.get(layout.get(at + 2) + j);
             for (int i = 0; i < rank; i++) {
-                float inner = 2f * s * aw.get(layout.get(at + 3) + i * layout.get(at + 4) + j)
-                        + s * s * ba.get(layout.get(at + 5) + j * layout.get(at + 6) + i);
-                sum += Stored.at(b, words, scalars, layout, at + 10, j * rank + i) * inner;
+                float inner = 2f * s * floats.get(layout.get(at + 3) + i * layout.get(at + 4) + j)
+                        + s * s * floats.get(layout.get(at + 5) + j * layout.get(at + 6) + i);
+                sum += Stored.at(floats, words, scalars, layout, at + 10, j * rank + i) * inner;
             }
             float inverse = 1f / TornadoMath.sqrt(sum);
-            factors.set(layout.get(at + 7) + j, Stored.at(magnitude, words, scalars, layout, at + 14, j) * inverse);
-            inverseNorms.set(layout.get(at + 8) + j, inverse);
+            floats.set(layout.get(at + 7) + j, Stored.at(floats, words, scalars, layout, at + 14, j) * inverse);
+            floats.set(layout.get(at + 8) + j, inverse);
         }
     }
 }

@@ -14,15 +14,7 @@ final class OptimiserKernels {
      * stand gradient scale, 1 − lr·wd, β₁, 1 − β₁, β₂, 1 − β₂, step size, √(1 − β₂ᵗ), ε.
      */
     static void adamW(
-            KernelContext context,
-            IntArray state,
-            IntArray layout,
-            FloatArray scalars,
-            FloatArray parameter,
-            FloatArray gradient,
-            FloatArray first,
-            FloatArray second,
-            int task) {
+            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
@@ -33,13 +25,13 @@ final class OptimiserKernels {
             int m = layout.get(at + 6) + row * layout.get(at + 7) + col;
             int v = layout.get(at + 8) + row * layout.get(at + 9) + col;
             int s = layout.get(at + 10);
-            float g = gradient.get(layout.get(at + 4) + row * layout.get(at + 5) + col) * scalars.get(s);
-            float mean = first.get(m) * scalars.get(s + 2) + g * scalars.get(s + 3);
-            float square = second.get(v) * scalars.get(s + 4) + g * g * scalars.get(s + 5);
-            first.set(m, mean);
-            second.set(v, square);
+            float g = floats.get(layout.get(at + 4) + row * layout.get(at + 5) + col) * scalars.get(s);
+            float mean = floats.get(m) * scalars.get(s + 2) + g * scalars.get(s + 3);
+            float square = floats.get(v) * scalars.get(s + 4) + g * g * scalars.get(s + 5);
+            floats.set(m, mean);
+            floats.set(v, square);
             float denominator = TornadoMath.sqrt(square) / scalars.get(s + 7) + scalars.get(s + 8);
-            parameter.set(p, parameter.get(p) * scalars.get(s + 1) - scalars.get(s + 6) * mean / denominator);
+            floats.set(p, floats.get(p) * scalars.get(s + 1) - scalars.get(s + 6) * mean / denominator);
         }
     }
 }

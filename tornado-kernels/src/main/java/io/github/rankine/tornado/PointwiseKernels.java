@@ -18,32 +18,26 @@ final class PointwiseKernels {
 
     /** {@code y (+)= alpha · x}; parameters: x, y, alpha, whether to accumulate. */
     static void scale(
-            KernelContext context,
-            IntArray state,
-            IntArray layout,
-            FloatArray scalars,
-            FloatArray x,
-            FloatArray y,
-            int task) {
+            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
-            float value = x.get(place(layout, at + 2, cols, i)) * scalars.get(layout.get(at + 6));
+            float value = floats.get(place(layout, at + 2, cols, i)) * scalars.get(layout.get(at + 6));
             int to = place(layout, at + 4, cols, i);
             if (layout.get(at + 7) == 1) {
-                value += y.get(to);
+                value += floats.get(to);
             }
-            y.set(to, value);
+            floats.set(to, value);
         }
     }
 
     /** {@code y = 0}; parameters: y. */
-    static void clear(KernelContext context, IntArray state, IntArray layout, FloatArray y, int task) {
+    static void clear(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
-            y.set(place(layout, at + 2, layout.get(at + 1), i), 0f);
+            floats.set(place(layout, at + 2, layout.get(at + 1), i), 0f);
         }
     }
 
@@ -53,8 +47,7 @@ final class PointwiseKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray y,
-            FloatArray bias,
+            FloatArray floats,
             IntArray words,
             int task) {
         int at = state.get(1) + task;
@@ -62,53 +55,40 @@ final class PointwiseKernels {
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
             int to = place(layout, at + 2, cols, i);
-            y.set(to, y.get(to) + Stored.at(bias, words, scalars, layout, at + 4, i % cols));
+            floats.set(to, floats.get(to) + Stored.at(floats, words, scalars, layout, at + 4, i % cols));
         }
     }
 
     private static float sigmoid(float x) {
-        return 1f / (1f + TornadoMath.exp(-x));
+        // The exponential of what is not positive: a device's may give no number where it overflows.
+        float e = TornadoMath.exp(-TornadoMath.abs(x));
+        float smaller = e / (1f + e);
+        return x < 0 ? smaller : 1f / (1f + e);
     }
 
     /** {@code y = silu(gate) · up}; parameters: gate, up, y. */
-    static void swiglu(
-            KernelContext context,
-            IntArray state,
-            IntArray layout,
-            FloatArray gate,
-            FloatArray up,
-            FloatArray y,
-            int task) {
+    static void swiglu(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
-            float g = gate.get(place(layout, at + 2, cols, i));
-            y.set(place(layout, at + 6, cols, i), g * sigmoid(g) * up.get(place(layout, at + 4, cols, i)));
+            float g = floats.get(place(layout, at + 2, cols, i));
+            floats.set(place(layout, at + 6, cols, i), g * sigmoid(g) * floats.get(place(layout, at + 4, cols, i)));
         }
     }
 
     /** Parameters: gate, up, dy, dGate, dUp. */
-    static void swigluBackward(
-            KernelContext context,
-            IntArray state,
-            IntArray layout,
-            FloatArray gate,
-            FloatArray up,
-            FloatArray dy,
-            FloatArray dGate,
-            FloatArray dUp,
-            int task) {
+    static void swigluBackward(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
-            float g = gate.get(place(layout, at + 2, cols, i));
-            float u = up.get(place(layout, at + 4, cols, i));
-            float d = dy.get(place(layout, at + 6, cols, i));
+            float g = floats.get(place(layout, at + 2, cols, i));
+            float u = floats.get(place(layout, at + 4, cols, i));
+            float d = floats.get(place(layout, at + 6, cols, i));
             float s = sigmoid(g);
-            dGate.set(place(layout, at + 8, cols, i), d * u * s * (1f + g * (1f - s)));
-            dUp.set(place(layout, at + 10, cols, i), d * g * s);
+            floats.set(place(layout, at + 8, cols, i), d * u * s * (1f + g * (1f - s)));
+            floats.set(place(layout, at + 10, cols, i), d * g * s);
         }
     }
 
@@ -132,36 +112,29 @@ final class PointwiseKernels {
     }
 
     /** Parameters: x, y, whether to approximate with tanh. */
-    static void gelu(KernelContext context, IntArray state, IntArray layout, FloatArray x, FloatArray y, int task) {
+    static void gelu(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
-            float v = x.get(place(layout, at + 2, cols, i));
+            float v = floats.get(place(layout, at + 2, cols, i));
             float share;
             if (layout.get(at + 6) == 1) {
                 share = sigmoid(2f * tanhArgument(v));
             } else {
                 share = normalDistribution(v);
             }
-            y.set(place(layout, at + 4, cols, i), v * share);
+            floats.set(place(layout, at + 4, cols, i), v * share);
         }
     }
 
     /** Parameters: x, dy, dx, whether to approximate with tanh, whether to accumulate. */
-    static void geluBackward(
-            KernelContext context,
-            IntArray state,
-            IntArray layout,
-            FloatArray x,
-            FloatArray dy,
-            FloatArray dx,
-            int task) {
+    static void geluBackward(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
-            float v = x.get(place(layout, at + 2, cols, i));
+            float v = floats.get(place(layout, at + 2, cols, i));
             float slope;
             if (layout.get(at + 8) == 1) {
                 float u = tanhArgument(v);
@@ -172,40 +145,33 @@ final class PointwiseKernels {
             } else {
                 slope = normalDistribution(v) + v * 0.3989422804f * TornadoMath.exp(-0.5f * v * v);
             }
-            float value = slope * dy.get(place(layout, at + 4, cols, i));
+            float value = slope * floats.get(place(layout, at + 4, cols, i));
             int to = place(layout, at + 6, cols, i);
             if (layout.get(at + 9) == 1) {
-                value += dx.get(to);
+                value += floats.get(to);
             }
-            dx.set(to, value);
+            floats.set(to, value);
         }
     }
 
     /** Parameters: x, y. */
-    static void tanh(KernelContext context, IntArray state, IntArray layout, FloatArray x, FloatArray y, int task) {
+    static void tanh(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
-            y.set(place(layout, at + 4, cols, i), tanhOf(x.get(place(layout, at + 2, cols, i))));
+            floats.set(place(layout, at + 4, cols, i), tanhOf(floats.get(place(layout, at + 2, cols, i))));
         }
     }
 
     /** Parameters: y, dy, dx. */
-    static void tanhBackward(
-            KernelContext context,
-            IntArray state,
-            IntArray layout,
-            FloatArray y,
-            FloatArray dy,
-            FloatArray dx,
-            int task) {
+    static void tanhBackward(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
-            float v = y.get(place(layout, at + 2, cols, i));
-            dx.set(place(layout, at + 6, cols, i), dy.get(place(layout, at + 4, cols, i)) * (1f - v * v));
+            float v = floats.get(place(layout, at + 2, cols, i));
+            floats.set(place(layout, at + 6, cols, i), floats.get(place(layout, at + 4, cols, i)) * (1f - v * v));
         }
     }
 
@@ -214,13 +180,7 @@ final class PointwiseKernels {
      * state, where the scale is among the scalars, whether to accumulate. OpenCL code shifts signed, hence the masks.
      */
     static void dropout(
-            KernelContext context,
-            IntArray state,
-            IntArray layout,
-            FloatArray scalars,
-            FloatArray x,
-            FloatArray y,
-            int task) {
+            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
@@ -235,13 +195,13 @@ final class PointwiseKernels {
             z = z ^ ((z >> 31) & 0x1FFFFFFFFL);
             float value = 0f;
             if (((z >> 40) & 0xFFFFFFL) >= threshold) {
-                value = x.get(place(layout, at + 2, cols, i)) * scalars.get(layout.get(at + 7));
+                value = floats.get(place(layout, at + 2, cols, i)) * scalars.get(layout.get(at + 7));
             }
             int to = place(layout, at + 4, cols, i);
             if (layout.get(at + 8) == 1) {
-                value += y.get(to);
+                value += floats.get(to);
             }
-            y.set(to, value);
+            floats.set(to, value);
         }
     }
 
@@ -252,8 +212,7 @@ final class PointwiseKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray x,
-            FloatArray table,
+            FloatArray floats,
             IntArray words,
             int task) {
         int at = state.get(1) + task;
@@ -266,16 +225,16 @@ final class PointwiseKernels {
             int head = i % pairs / half;
             int pair = i % pairs % half;
             int position = state.get(layout.get(at + 6) + row);
-            float cos = Stored.at(table, words, scalars, layout, at + 7, position * layout.get(at + 11) + pair);
-            float sin = Stored.at(table, words, scalars, layout, at + 7, position * layout.get(at + 11) + half + pair);
+            float cos = Stored.at(floats, words, scalars, layout, at + 7, position * layout.get(at + 11) + pair);
+            float sin = Stored.at(floats, words, scalars, layout, at + 7, position * layout.get(at + 11) + half + pair);
             if (layout.get(at + 5) == 1) {
                 sin = -sin;
             }
             int first = layout.get(at + 2) + row * layout.get(at + 3) + head * headDim + pair;
-            float a = x.get(first);
-            float b = x.get(first + half);
-            x.set(first, a * cos - b * sin);
-            x.set(first + half, b * cos + a * sin);
+            float a = floats.get(first);
+            float b = floats.get(first + half);
+            floats.set(first, a * cos - b * sin);
+            floats.set(first + half, b * cos + a * sin);
         }
     }
 
@@ -285,10 +244,7 @@ final class PointwiseKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray x,
-            FloatArray factors,
-            FloatArray y,
-            FloatArray bias,
+            FloatArray floats,
             IntArray words,
             int task) {
         int at = state.get(1) + task;
@@ -297,10 +253,10 @@ final class PointwiseKernels {
             int cols = layout.get(at + 1);
             float shift = 0f;
             if (layout.get(at + 8) == 1) {
-                shift = Stored.at(bias, words, scalars, layout, at + 9, i % cols);
+                shift = Stored.at(floats, words, scalars, layout, at + 9, i % cols);
             }
-            float value = x.get(place(layout, at + 2, cols, i)) - shift;
-            y.set(place(layout, at + 6, cols, i), value * factors.get(layout.get(at + 4) + i % cols) + shift);
+            float value = floats.get(place(layout, at + 2, cols, i)) - shift;
+            floats.set(place(layout, at + 6, cols, i), value * floats.get(layout.get(at + 4) + i % cols) + shift);
         }
     }
 }

@@ -27,10 +27,8 @@ final class ProductKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray a,
-            FloatArray b,
+            FloatArray floats,
             IntArray words,
-            FloatArray c,
             int task) {
         int at = state.get(1) + task;
         int m = layout.get(at);
@@ -78,14 +76,15 @@ final class ProductKernels {
                 int l = aCol == 1 ? e % DEPTH : e / BLOCK;
                 float value = 0;
                 if (firstRow + i < m && first + l < k) {
-                    value = a.get(aBase + (firstRow + i) * aRow + (first + l) * aCol);
+                    value = floats.get(aBase + (firstRow + i) * aRow + (first + l) * aCol);
                 }
                 left[l * BLOCK + i] = value;
                 int j = bRow == 1 ? e / DEPTH : e % BLOCK;
                 l = bRow == 1 ? e % DEPTH : e / BLOCK;
                 value = 0;
                 if (firstCol + j < n && first + l < k) {
-                    value = Stored.at(b, words, scalars, layout, weight, (first + l) * bRow + (firstCol + j) * bCol);
+                    value = Stored.at(
+                            floats, words, scalars, layout, weight, (first + l) * bRow + (firstCol + j) * bCol);
                 }
                 right[l * BLOCK + j] = value;
             }
@@ -124,25 +123,25 @@ final class ProductKernels {
         int i = firstRow + row;
         int j = firstCol + col;
         int place = cBase + i * cStride + j;
-        put(c, place, i, j, m, n, alpha * s00, accumulate);
-        put(c, place + 1, i, j + 1, m, n, alpha * s01, accumulate);
-        put(c, place + 2, i, j + 2, m, n, alpha * s02, accumulate);
-        put(c, place + 3, i, j + 3, m, n, alpha * s03, accumulate);
+        put(floats, place, i, j, m, n, alpha * s00, accumulate);
+        put(floats, place + 1, i, j + 1, m, n, alpha * s01, accumulate);
+        put(floats, place + 2, i, j + 2, m, n, alpha * s02, accumulate);
+        put(floats, place + 3, i, j + 3, m, n, alpha * s03, accumulate);
         place += cStride;
-        put(c, place, i + 1, j, m, n, alpha * s10, accumulate);
-        put(c, place + 1, i + 1, j + 1, m, n, alpha * s11, accumulate);
-        put(c, place + 2, i + 1, j + 2, m, n, alpha * s12, accumulate);
-        put(c, place + 3, i + 1, j + 3, m, n, alpha * s13, accumulate);
+        put(floats, place, i + 1, j, m, n, alpha * s10, accumulate);
+        put(floats, place + 1, i + 1, j + 1, m, n, alpha * s11, accumulate);
+        put(floats, place + 2, i + 1, j + 2, m, n, alpha * s12, accumulate);
+        put(floats, place + 3, i + 1, j + 3, m, n, alpha * s13, accumulate);
         place += cStride;
-        put(c, place, i + 2, j, m, n, alpha * s20, accumulate);
-        put(c, place + 1, i + 2, j + 1, m, n, alpha * s21, accumulate);
-        put(c, place + 2, i + 2, j + 2, m, n, alpha * s22, accumulate);
-        put(c, place + 3, i + 2, j + 3, m, n, alpha * s23, accumulate);
+        put(floats, place, i + 2, j, m, n, alpha * s20, accumulate);
+        put(floats, place + 1, i + 2, j + 1, m, n, alpha * s21, accumulate);
+        put(floats, place + 2, i + 2, j + 2, m, n, alpha * s22, accumulate);
+        put(floats, place + 3, i + 2, j + 3, m, n, alpha * s23, accumulate);
         place += cStride;
-        put(c, place, i + 3, j, m, n, alpha * s30, accumulate);
-        put(c, place + 1, i + 3, j + 1, m, n, alpha * s31, accumulate);
-        put(c, place + 2, i + 3, j + 2, m, n, alpha * s32, accumulate);
-        put(c, place + 3, i + 3, j + 3, m, n, alpha * s33, accumulate);
+        put(floats, place, i + 3, j, m, n, alpha * s30, accumulate);
+        put(floats, place + 1, i + 3, j + 1, m, n, alpha * s31, accumulate);
+        put(floats, place + 2, i + 3, j + 2, m, n, alpha * s32, accumulate);
+        put(floats, place + 3, i + 3, j + 3, m, n, alpha * s33, accumulate);
     }
 
     private static void put(FloatArray c, int place, int i, int j, int m, int n, float value, int accumulate) {

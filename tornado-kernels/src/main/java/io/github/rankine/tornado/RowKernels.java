@@ -18,11 +18,8 @@ final class RowKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray x,
-            FloatArray weight,
+            FloatArray floats,
             IntArray words,
-            FloatArray y,
-            FloatArray inverseRms,
             int task) {
         int at = state.get(1) + task;
         float[] part = context.allocateFloatLocalArray(GROUP);
@@ -32,16 +29,16 @@ final class RowKernels {
         int to = layout.get(at + 3) + row * layout.get(at + 4);
         float squares = 0;
         for (int i = context.localIdx; i < d; i += GROUP) {
-            float v = x.get(from + i);
+            float v = floats.get(from + i);
             squares += v * v;
         }
         float mean = Reduction.sum(context, part, squares) / d;
         float inverse = 1f / TornadoMath.sqrt(mean + scalars.get(layout.get(at + 7)));
         for (int i = context.localIdx; i < d; i += GROUP) {
-            y.set(to + i, x.get(from + i) * inverse * Stored.at(weight, words, scalars, layout, at + 8, i));
+            floats.set(to + i, floats.get(from + i) * inverse * Stored.at(floats, words, scalars, layout, at + 8, i));
         }
         if (context.localIdx == 0) {
-            inverseRms.set(layout.get(at + 5) + row * layout.get(at + 6), inverse);
+            floats.set(layout.get(at + 5) + row * layout.get(at + 6), inverse);
         }
     }
 
@@ -51,12 +48,8 @@ final class RowKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray x,
-            FloatArray weight,
+            FloatArray floats,
             IntArray words,
-            FloatArray inverseRms,
-            FloatArray dy,
-            FloatArray dx,
             int task) {
         int at = state.get(1) + task;
         float[] part = context.allocateFloatLocalArray(GROUP);
@@ -65,19 +58,21 @@ final class RowKernels {
         int from = layout.get(at + 1) + row * layout.get(at + 2);
         int gradient = layout.get(at + 3) + row * layout.get(at + 4);
         int to = layout.get(at + 5) + row * layout.get(at + 6);
-        float inverse = inverseRms.get(layout.get(at + 7) + row * layout.get(at + 8));
+        float inverse = floats.get(layout.get(at + 7) + row * layout.get(at + 8));
         float dot = 0;
         for (int i = context.localIdx; i < d; i += GROUP) {
-            dot += dy.get(gradient + i) * Stored.at(weight, words, scalars, layout, at + 10, i) * x.get(from + i);
+            dot += floats.get(gradient + i)
+                    * Stored.at(floats, words, scalars, layout, at + 10, i)
+                    * floats.get(from + i);
         }
         float mean = Reduction.sum(context, part, dot) * inverse * inverse / d;
         for (int i = context.localIdx; i < d; i += GROUP) {
-            float direct = dy.get(gradient + i) * Stored.at(weight, words, scalars, layout, at + 10, i);
-            float value = inverse * (direct - x.get(from + i) * mean);
+            float direct = floats.get(gradient + i) * Stored.at(floats, words, scalars, layout, at + 10, i);
+            float value = inverse * (direct - floats.get(from + i) * mean);
             if (layout.get(at + 9) == 1) {
-                value += dx.get(to + i);
+                value += floats.get(to + i);
             }
-            dx.set(to + i, value);
+            floats.set(to + i, value);
         }
     }
 
@@ -87,12 +82,8 @@ final class RowKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray x,
-            FloatArray weight,
-            FloatArray bias,
+            FloatArray floats,
             IntArray words,
-            FloatArray y,
-            FloatArray statistics,
             int task) {
         int at = state.get(1) + task;
         float[] part = context.allocateFloatLocalArray(GROUP);
@@ -102,24 +93,24 @@ final class RowKernels {
         int to = layout.get(at + 3) + row * layout.get(at + 4);
         float sum = 0;
         for (int i = context.localIdx; i < d; i += GROUP) {
-            sum += x.get(from + i);
+            sum += floats.get(from + i);
         }
         float mean = Reduction.sum(context, part, sum) / d;
         float squares = 0;
         for (int i = context.localIdx; i < d; i += GROUP) {
-            float v = x.get(from + i) - mean;
+            float v = floats.get(from + i) - mean;
             squares += v * v;
         }
         float variance = Reduction.sum(context, part, squares) / d;
         float inverse = 1f / TornadoMath.sqrt(variance + scalars.get(layout.get(at + 7)));
         for (int i = context.localIdx; i < d; i += GROUP) {
-            float v = (x.get(from + i) - mean) * inverse * Stored.at(weight, words, scalars, layout, at + 8, i);
-            y.set(to + i, v + Stored.at(bias, words, scalars, layout, at + 12, i));
+            float v = (floats.get(from + i) - mean) * inverse * Stored.at(floats, words, scalars, layout, at + 8, i);
+            floats.set(to + i, v + Stored.at(floats, words, scalars, layout, at + 12, i));
         }
         if (context.localIdx == 0) {
             int place = layout.get(at + 5) + row * layout.get(at + 6);
-            statistics.set(place, mean);
-            statistics.set(place + 1, inverse);
+            floats.set(place, mean);
+            floats.set(place + 1, inverse);
         }
     }
 
@@ -129,12 +120,8 @@ final class RowKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray x,
-            FloatArray weight,
+            FloatArray floats,
             IntArray words,
-            FloatArray statistics,
-            FloatArray dy,
-            FloatArray dx,
             int task) {
         int at = state.get(1) + task;
         float[] part = context.allocateFloatLocalArray(GROUP);
@@ -144,37 +131,31 @@ final class RowKernels {
         int gradient = layout.get(at + 3) + row * layout.get(at + 4);
         int to = layout.get(at + 5) + row * layout.get(at + 6);
         int place = layout.get(at + 7) + row * layout.get(at + 8);
-        float mean = statistics.get(place);
-        float inverse = statistics.get(place + 1);
+        float mean = floats.get(place);
+        float inverse = floats.get(place + 1);
         float sum = 0;
         float dot = 0;
         for (int i = context.localIdx; i < d; i += GROUP) {
-            float g = dy.get(gradient + i) * Stored.at(weight, words, scalars, layout, at + 10, i);
+            float g = floats.get(gradient + i) * Stored.at(floats, words, scalars, layout, at + 10, i);
             sum += g;
-            dot += g * (x.get(from + i) - mean) * inverse;
+            dot += g * (floats.get(from + i) - mean) * inverse;
         }
         float meanGradient = Reduction.sum(context, part, sum) / d;
         float meanDot = Reduction.sum(context, part, dot) / d;
         for (int i = context.localIdx; i < d; i += GROUP) {
-            float g = dy.get(gradient + i) * Stored.at(weight, words, scalars, layout, at + 10, i);
-            float normalised = (x.get(from + i) - mean) * inverse;
+            float g = floats.get(gradient + i) * Stored.at(floats, words, scalars, layout, at + 10, i);
+            float normalised = (floats.get(from + i) - mean) * inverse;
             float value = inverse * (g - meanGradient - normalised * meanDot);
             if (layout.get(at + 9) == 1) {
-                value += dx.get(to + i);
+                value += floats.get(to + i);
             }
-            dx.set(to + i, value);
+            floats.set(to + i, value);
         }
     }
 
     /** Parameters: logits, losses, the targets in the state, whether a gradient is wanted, its scale. */
     static void crossEntropy(
-            KernelContext context,
-            IntArray state,
-            IntArray layout,
-            FloatArray scalars,
-            FloatArray logits,
-            FloatArray losses,
-            int task) {
+            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
         int at = state.get(1) + task;
         float[] part = context.allocateFloatLocalArray(GROUP);
         int row = context.groupIdx;
@@ -184,26 +165,26 @@ final class RowKernels {
         float scale = scalars.get(layout.get(at + 7));
         float largest = -3.4e38f;
         for (int i = context.localIdx; i < d; i += GROUP) {
-            largest = TornadoMath.max(largest, logits.get(from + i));
+            largest = TornadoMath.max(largest, floats.get(from + i));
         }
         float max = Reduction.max(context, part, largest);
         float exponentials = 0;
         for (int i = context.localIdx; i < d; i += GROUP) {
-            exponentials += TornadoMath.exp(logits.get(from + i) - max);
+            exponentials += TornadoMath.exp(floats.get(from + i) - max);
         }
         float sum = Reduction.sum(context, part, exponentials);
         if (context.localIdx == 0) {
-            float loss = TornadoMath.log(sum) + (max - logits.get(from + target));
-            losses.set(layout.get(at + 3) + row * layout.get(at + 4), loss);
+            float loss = TornadoMath.log(sum) + (max - floats.get(from + target));
+            floats.set(layout.get(at + 3) + row * layout.get(at + 4), loss);
         }
         context.localBarrier();
         if (layout.get(at + 6) == 1) {
             for (int i = context.localIdx; i < d; i += GROUP) {
-                float value = TornadoMath.exp(logits.get(from + i) - max) / sum;
+                float value = TornadoMath.exp(floats.get(from + i) - max) / sum;
                 if (i == target) {
                     value -= 1f;
                 }
-                logits.set(from + i, value * scale);
+                floats.set(from + i, value * scale);
             }
         }
     }
@@ -214,9 +195,8 @@ final class RowKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray weight,
+            FloatArray floats,
             IntArray words,
-            FloatArray out,
             int task) {
         int at = state.get(1) + task;
         float[] part = context.allocateFloatLocalArray(GROUP);
@@ -224,18 +204,18 @@ final class RowKernels {
         int d = layout.get(at);
         float squares = 0;
         for (int i = context.localIdx; i < d; i += GROUP) {
-            float v = Stored.at(weight, words, scalars, layout, at + 2, row * d + i);
+            float v = Stored.at(floats, words, scalars, layout, at + 2, row * d + i);
             squares += v * v;
         }
         float sum = Reduction.sum(context, part, squares);
         if (context.localIdx == 0) {
-            out.set(layout.get(at + 1) + row, sum);
+            floats.set(layout.get(at + 1) + row, sum);
         }
     }
 
     /** The sum of all elements' squares, by one group; parameters: rows, x, the result's place. */
     static void sumOfSquares(
-            KernelContext context, IntArray state, IntArray layout, FloatArray x, DoubleArray results, int task) {
+            KernelContext context, IntArray state, IntArray layout, FloatArray floats, DoubleArray results, int task) {
         int at = state.get(1) + task;
         double[] part = context.allocateDoubleLocalArray(GROUP);
         int thread = context.localIdx;
@@ -245,7 +225,7 @@ final class RowKernels {
         for (int row = 0; row < rows; row++) {
             int from = layout.get(at + 2) + row * layout.get(at + 3);
             for (int i = thread; i < d; i += GROUP) {
-                double v = x.get(from + i);
+                double v = floats.get(from + i);
                 squares += v * v;
             }
         }

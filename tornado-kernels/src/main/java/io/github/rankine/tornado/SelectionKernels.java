@@ -14,46 +14,44 @@ final class SelectionKernels {
             IntArray state,
             IntArray layout,
             FloatArray scalars,
-            FloatArray table,
+            FloatArray floats,
             IntArray words,
-            FloatArray y,
             int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
             int row = state.get(layout.get(at + 2) + i / cols);
-            float value = Stored.at(table, words, scalars, layout, at + 6, row * cols + i % cols);
+            float value = Stored.at(floats, words, scalars, layout, at + 6, row * cols + i % cols);
             int to = layout.get(at + 3) + i / cols * layout.get(at + 4) + i % cols;
             if (layout.get(at + 5) == 1) {
-                value += y.get(to);
+                value += floats.get(to);
             }
-            y.set(to, value);
+            floats.set(to, value);
         }
     }
 
     /** {@code y[i] = x[rows[i]]}; parameters: x, y. */
-    static void gather(KernelContext context, IntArray state, IntArray layout, FloatArray x, FloatArray y, int task) {
+    static void gather(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
             int row = state.get(layout.get(at + 2) + i / cols);
-            float value = x.get(layout.get(at + 3) + row * layout.get(at + 4) + i % cols);
-            y.set(layout.get(at + 5) + i / cols * layout.get(at + 6) + i % cols, value);
+            float value = floats.get(layout.get(at + 3) + row * layout.get(at + 4) + i % cols);
+            floats.set(layout.get(at + 5) + i / cols * layout.get(at + 6) + i % cols, value);
         }
     }
 
     /** {@code dx[rows[i]] += dy[i]} for distinct rows; parameters: dx, dy. */
-    static void scatter(
-            KernelContext context, IntArray state, IntArray layout, FloatArray dx, FloatArray dy, int task) {
+    static void scatter(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
             int row = state.get(layout.get(at + 2) + i / cols);
             int to = layout.get(at + 3) + row * layout.get(at + 4) + i % cols;
-            dx.set(to, dx.get(to) + dy.get(layout.get(at + 5) + i / cols * layout.get(at + 6) + i % cols));
+            floats.set(to, floats.get(to) + floats.get(layout.get(at + 5) + i / cols * layout.get(at + 6) + i % cols));
         }
     }
 }

@@ -10,15 +10,9 @@ import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.MemorySegment;
 import uk.ac.manchester.tornado.api.KernelContext;
-import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task10;
-import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task11;
-import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task12;
-import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task13;
 import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task5;
 import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task6;
 import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task7;
-import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task8;
-import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task9;
 import uk.ac.manchester.tornado.api.types.arrays.DoubleArray;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
@@ -96,9 +90,9 @@ final class TornadoKernels implements Kernels {
         call.output(c, accumulate).scalar(alpha).flag(accumulate);
         int blocks = Math.toIntExact(Math.ceilDiv(c.rows(), (long) ProductKernels.BLOCK)
                 * Math.ceilDiv(c.cols(), (long) ProductKernels.BLOCK));
-        Task9<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, IntArray, FloatArray, Integer>
-                kernel = ProductKernels::matmul;
-        call.run(kernel, blocks, scalars, floats, floats, words, floats);
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
+                ProductKernels::matmul;
+        call.run(kernel, blocks, scalars, floats, words);
     }
 
     // ---- element-wise --------------------------------------------------------------------------------------------
@@ -124,9 +118,8 @@ final class TornadoKernels implements Kernels {
                 .output(y, accumulate)
                 .scalar(alpha)
                 .flag(accumulate);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
-                PointwiseKernels::scale;
-        call.runElements(kernel, x.size(), scalars, floats, floats);
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = PointwiseKernels::scale;
+        call.runElements(kernel, x.size(), scalars, floats);
     }
 
     private void clear(Tensor y) {
@@ -137,90 +130,71 @@ final class TornadoKernels implements Kernels {
     @Override
     public void addBias(Tensor y, Weight bias) {
         Call.check(bias.size() == y.cols(), "addBias", y, bias);
-        Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, IntArray, Integer> kernel =
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
                 PointwiseKernels::addBias;
-        elements("addBias", y)
-                .output(y, true)
-                .weight(bias)
-                .runElements(kernel, y.size(), scalars, floats, floats, words);
+        elements("addBias", y).output(y, true).weight(bias).runElements(kernel, y.size(), scalars, floats, words);
     }
 
     @Override
     public void addBiasBackward(Tensor dy, Tensor dBias) {
         Call.check(Call.is(dBias, 1, dy.cols()), "addBiasBackward", dy, dBias);
         Call call = call("sum").numbers(dy.cols(), dy.rows()).tensor(dy).output(dBias, true);
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = ColumnKernels::sum;
-        call.runElements(kernel, dy.cols(), floats, floats);
+        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = ColumnKernels::sum;
+        call.runElements(kernel, dy.cols(), floats);
     }
 
     @Override
     public void swiglu(Tensor gate, Tensor up, Tensor y) {
         Call.checkSame("swiglu", gate, up, y);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
-                PointwiseKernels::swiglu;
-        elements("swiglu", y)
-                .tensor(gate)
-                .tensor(up)
-                .output(y, false)
-                .runElements(kernel, y.size(), floats, floats, floats);
+        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::swiglu;
+        elements("swiglu", y).tensor(gate).tensor(up).output(y, false).runElements(kernel, y.size(), floats);
     }
 
     @Override
     public void swigluBackward(Tensor gate, Tensor up, Tensor dy, Tensor dGate, Tensor dUp) {
         Call.checkSame("swigluBackward", gate, up, dy, dGate, dUp);
-        Task9<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, Integer>
-                kernel = PointwiseKernels::swigluBackward;
+        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::swigluBackward;
         elements("swigluBackward", dy)
                 .tensor(gate)
                 .tensor(up)
                 .tensor(dy)
                 .output(dGate, false)
                 .output(dUp, false)
-                .runElements(kernel, dy.size(), floats, floats, floats, floats, floats);
+                .runElements(kernel, dy.size(), floats);
     }
 
     @Override
     public void gelu(Tensor x, Tensor y, boolean tanhApproximation) {
         Call.checkSame("gelu", x, y);
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = PointwiseKernels::gelu;
-        elements("gelu", x)
-                .tensor(x)
-                .output(y, false)
-                .flag(tanhApproximation)
-                .runElements(kernel, x.size(), floats, floats);
+        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::gelu;
+        elements("gelu", x).tensor(x).output(y, false).flag(tanhApproximation).runElements(kernel, x.size(), floats);
     }
 
     @Override
     public void geluBackward(Tensor x, Tensor dy, Tensor dx, boolean tanhApproximation, boolean accumulate) {
         Call.checkSame("geluBackward", x, dy, dx);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
-                PointwiseKernels::geluBackward;
+        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::geluBackward;
         elements("geluBackward", x)
                 .tensor(x)
                 .tensor(dy)
                 .output(dx, accumulate)
                 .flag(tanhApproximation)
                 .flag(accumulate)
-                .runElements(kernel, x.size(), floats, floats, floats);
+                .runElements(kernel, x.size(), floats);
     }
 
     @Override
     public void tanh(Tensor x, Tensor y) {
         Call.checkSame("tanh", x, y);
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = PointwiseKernels::tanh;
-        elements("tanh", x).tensor(x).output(y, false).runElements(kernel, x.size(), floats, floats);
+        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::tanh;
+        elements("tanh", x).tensor(x).output(y, false).runElements(kernel, x.size(), floats);
     }
 
     @Override
     public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
         Call.checkSame("tanhBackward", y, dy, dx);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
-                PointwiseKernels::tanhBackward;
-        elements("tanhBackward", y)
-                .tensor(y)
-                .tensor(dy)
-                .output(dx, false)
-                .runElements(kernel, y.size(), floats, floats, floats);
+        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::tanhBackward;
+        elements("tanhBackward", y).tensor(y).tensor(dy).output(dx, false).runElements(kernel, y.size(), floats);
     }
 
     @Override
@@ -228,15 +202,14 @@ final class TornadoKernels implements Kernels {
         Call.checkSame("dropout", x, y);
         int threshold = (int) Math.ceil(probability * 0x1p24);
         int[] hashed = {(int) (seed >> 32), (int) seed, threshold};
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
-                PointwiseKernels::dropout;
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = PointwiseKernels::dropout;
         elements("dropout", x)
                 .tensor(x)
                 .output(y, accumulate)
                 .integers(hashed)
                 .scalar(1f / (1f - probability))
                 .flag(accumulate)
-                .runElements(kernel, x.size(), scalars, floats, floats);
+                .runElements(kernel, x.size(), scalars, floats);
     }
 
     // ---- normalisation -------------------------------------------------------------------------------------------
@@ -245,18 +218,8 @@ final class TornadoKernels implements Kernels {
     public void rmsNorm(Tensor x, Weight weight, float eps, Tensor y, Tensor inverseRms) {
         Call.checkSame("rmsNorm", x, y);
         Call.check(weight.size() == x.cols() && Call.is(inverseRms, x.rows(), 1), "rmsNorm", x, weight, inverseRms);
-        Task10<
-                        KernelContext,
-                        IntArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        Integer>
-                kernel = RowKernels::rmsNorm;
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
+                RowKernels::rmsNorm;
         call("rmsNorm")
                 .numbers(x.cols())
                 .tensor(x)
@@ -264,26 +227,15 @@ final class TornadoKernels implements Kernels {
                 .output(inverseRms, false)
                 .scalar(eps)
                 .weight(weight)
-                .run(kernel, (int) x.rows(), scalars, floats, floats, words, floats, floats);
+                .run(kernel, (int) x.rows(), scalars, floats, words);
     }
 
     @Override
     public void rmsNormBackward(
             Tensor x, Weight weight, Tensor inverseRms, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight) {
         Call.checkSame("rmsNormBackward", x, dy, dx);
-        Task11<
-                        KernelContext,
-                        IntArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        Integer>
-                kernel = RowKernels::rmsNormBackward;
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
+                RowKernels::rmsNormBackward;
         normalised(dy, x, inverseRms, dWeight, false);
         call("rmsNormBackward")
                 .numbers(x.cols())
@@ -293,42 +245,28 @@ final class TornadoKernels implements Kernels {
                 .tensor(inverseRms)
                 .flag(accumulate)
                 .weight(weight)
-                .run(kernel, (int) x.rows(), scalars, floats, floats, words, floats, floats, floats);
+                .run(kernel, (int) x.rows(), scalars, floats, words);
     }
 
     private void normalised(Tensor dy, Tensor x, Tensor statistics, Tensor dWeight, boolean centred) {
         if (dWeight == null) {
             return;
         }
-        Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
-                ColumnKernels::normalised;
+        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = ColumnKernels::normalised;
         Call call = call("normalised")
                 .numbers(dy.cols(), dy.rows())
                 .tensor(dy)
                 .tensor(x)
                 .tensor(statistics);
-        call.numbers(call.outputPlace(dWeight, true))
-                .flag(centred)
-                .runElements(kernel, dy.cols(), floats, floats, floats, floats);
+        call.numbers(call.outputPlace(dWeight, true)).flag(centred).runElements(kernel, dy.cols(), floats);
     }
 
     @Override
     public void layerNorm(Tensor x, Weight weight, Weight bias, float eps, Tensor y, Tensor statistics) {
         Call.checkSame("layerNorm", x, y);
         Call.check(weight.size() == x.cols() && bias.size() == x.cols(), "layerNorm", x, weight, bias);
-        Task11<
-                        KernelContext,
-                        IntArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        Integer>
-                kernel = RowKernels::layerNorm;
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
+                RowKernels::layerNorm;
         call("layerNorm")
                 .numbers(x.cols())
                 .tensor(x)
@@ -337,7 +275,7 @@ final class TornadoKernels implements Kernels {
                 .scalar(eps)
                 .weight(weight)
                 .weight(bias)
-                .run(kernel, (int) x.rows(), scalars, floats, floats, floats, words, floats, floats);
+                .run(kernel, (int) x.rows(), scalars, floats, words);
     }
 
     @Override
@@ -351,19 +289,8 @@ final class TornadoKernels implements Kernels {
             Tensor dWeight,
             Tensor dBias) {
         Call.checkSame("layerNormBackward", x, dy, dx);
-        Task11<
-                        KernelContext,
-                        IntArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        Integer>
-                kernel = RowKernels::layerNormBackward;
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
+                RowKernels::layerNormBackward;
         normalised(dy, x, statistics, dWeight, true);
         if (dBias != null) {
             addBiasBackward(dy, dBias);
@@ -376,7 +303,7 @@ final class TornadoKernels implements Kernels {
                 .tensor(statistics)
                 .flag(accumulate)
                 .weight(weight)
-                .run(kernel, (int) x.rows(), scalars, floats, floats, words, floats, floats, floats);
+                .run(kernel, (int) x.rows(), scalars, floats, words);
     }
 
     // ---- positions and attention ---------------------------------------------------------------------------------
@@ -389,38 +316,27 @@ final class TornadoKernels implements Kernels {
         long pairs = x.cols() / 2;
         Call call =
                 call("rotary").numbers(pairs * x.rows(), pairs).output(x, true).numbers(headDim);
-        Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, IntArray, Integer> kernel =
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
                 PointwiseKernels::rotary;
         call.flag(inverse).integers(positions);
         // Frozen like a weight, but for gaps between its rows.
         call.weight(new DenseWeight(DType.F32, 1, table.segment().byteSize() / 4, table.segment()))
                 .numbers(table.stride());
-        call.runElements(kernel, pairs * x.rows(), scalars, floats, floats, words);
+        call.runElements(kernel, pairs * x.rows(), scalars, floats, words);
     }
 
     @Override
     public void attention(
             Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp) {
         SeenRows seen = SeenRows.of(spans, shape, q, k, v);
-        Task10<
-                        KernelContext,
-                        IntArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        Integer>
-                kernel = AttentionKernels::forward;
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = AttentionKernels::forward;
         attentionCall("attention", shape, seen.firstKey(), seen.keyEnd())
                 .tensor(q)
                 .tensor(k)
                 .tensor(v)
                 .output(out, false)
                 .output(logSumExp, false)
-                .run(kernel, (int) q.rows() * shape.heads(), scalars, floats, floats, floats, floats, floats);
+                .run(kernel, (int) q.rows() * shape.heads(), scalars, floats);
     }
 
     private Call attentionCall(String name, AttentionShape shape, int[] first, int[] end) {
@@ -447,20 +363,8 @@ final class TornadoKernels implements Kernels {
         SeenRows seen = SeenRows.of(spans, shape, q, k, v);
         keyBackward("valueBackward", shape, seen, q, k, v, out, logSumExp, dOut, dOut, dv, false);
         keyBackward("keyBackward", shape, seen, q, k, v, out, logSumExp, dOut, q, dk, true);
-        Task12<
-                        KernelContext,
-                        IntArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        Integer>
-                kernel = AttentionKernels::queryBackward;
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel =
+                AttentionKernels::queryBackward;
         attentionCall("queryBackward", shape, seen.firstKey(), seen.keyEnd())
                 .tensor(q)
                 .tensor(k)
@@ -469,17 +373,7 @@ final class TornadoKernels implements Kernels {
                 .tensor(logSumExp)
                 .tensor(dOut)
                 .output(dq, false)
-                .run(
-                        kernel,
-                        (int) q.rows() * shape.heads(),
-                        scalars,
-                        floats,
-                        floats,
-                        floats,
-                        floats,
-                        floats,
-                        floats,
-                        floats);
+                .run(kernel, (int) q.rows() * shape.heads(), scalars, floats);
     }
 
     private void keyBackward(
@@ -495,21 +389,8 @@ final class TornadoKernels implements Kernels {
             Tensor source,
             Tensor result,
             boolean keys) {
-        Task13<
-                        KernelContext,
-                        IntArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        Integer>
-                kernel = AttentionKernels::keyBackward;
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel =
+                AttentionKernels::keyBackward;
         attentionCall(name, shape, seen.firstQuery(), seen.queryEnd())
                 .tensor(q)
                 .tensor(k)
@@ -520,18 +401,7 @@ final class TornadoKernels implements Kernels {
                 .tensor(source)
                 .output(result, false)
                 .flag(keys)
-                .run(
-                        kernel,
-                        (int) k.rows() * shape.kvHeads(),
-                        scalars,
-                        floats,
-                        floats,
-                        floats,
-                        floats,
-                        floats,
-                        floats,
-                        floats,
-                        floats);
+                .run(kernel, (int) k.rows() * shape.kvHeads(), scalars, floats);
     }
 
     // ---- embedding and loss --------------------------------------------------------------------------------------
@@ -540,36 +410,35 @@ final class TornadoKernels implements Kernels {
     public void embedding(int[] ids, Weight table, Tensor y, boolean accumulate) {
         Call.check(Call.is(y, ids.length, table.cols()), "embedding", y, table);
         Call.checkIndices(ids, table.rows(), "embedding");
-        Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, FloatArray, Integer> kernel =
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
                 SelectionKernels::embedding;
         elements("embedding", y)
                 .integers(ids)
                 .output(y, accumulate)
                 .flag(accumulate)
                 .weight(table)
-                .runElements(kernel, y.size(), scalars, floats, words, floats);
+                .runElements(kernel, y.size(), scalars, floats, words);
     }
 
     @Override
     public void embeddingBackward(int[] ids, Tensor dy, Tensor dTable) {
         Call.check(Call.is(dy, ids.length, dTable.cols()), "embeddingBackward", dy, dTable);
         Call.checkIndices(ids, dTable.rows(), "embeddingBackward");
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel =
-                ColumnKernels::embeddingBackward;
+        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = ColumnKernels::embeddingBackward;
         call("embeddingBackward")
                 .numbers(dy.cols(), ids.length)
                 .tensor(dy)
                 .output(dTable, true)
                 .integers(ids)
-                .runElements(kernel, dy.cols(), floats, floats);
+                .runElements(kernel, dy.cols(), floats);
     }
 
     @Override
     public void gatherRows(Tensor x, int[] rows, Tensor y) {
         Call.check(Call.is(y, rows.length, x.cols()), "gatherRows", x, y);
         Call.checkIndices(rows, x.rows(), "gatherRows");
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = SelectionKernels::gather;
-        elements("gather", y).integers(rows).tensor(x).output(y, false).runElements(kernel, y.size(), floats, floats);
+        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = SelectionKernels::gather;
+        elements("gather", y).integers(rows).tensor(x).output(y, false).runElements(kernel, y.size(), floats);
     }
 
     @Override
@@ -579,12 +448,8 @@ final class TornadoKernels implements Kernels {
         if (!accumulate) {
             clear(dx);
         }
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = SelectionKernels::scatter;
-        elements("scatter", dy)
-                .integers(rows)
-                .output(dx, true)
-                .tensor(dy)
-                .runElements(kernel, dy.size(), floats, floats);
+        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = SelectionKernels::scatter;
+        elements("scatter", dy).integers(rows).output(dx, true).tensor(dy).runElements(kernel, dy.size(), floats);
     }
 
     @Override
@@ -599,13 +464,12 @@ final class TornadoKernels implements Kernels {
         } else {
             call.tensor(logits);
         }
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, Integer> kernel =
-                RowKernels::crossEntropy;
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = RowKernels::crossEntropy;
         call.output(losses, false)
                 .integers(targets)
                 .flag(gradient)
                 .scalar(gradientScale)
-                .run(kernel, targets.length, scalars, floats, floats);
+                .run(kernel, targets.length, scalars, floats);
     }
 
     // ---- weights' rows and their lengths -------------------------------------------------------------------------
@@ -614,20 +478,18 @@ final class TornadoKernels implements Kernels {
     public void squaredNorms(Weight weight, boolean columns, Tensor out) {
         long count = columns ? weight.cols() : weight.rows();
         Call.check(Call.is(out, 1, count), "squaredNorms", weight, out);
-        Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, FloatArray, Integer> rows =
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> rows =
                 RowKernels::squaredNorms;
-        Task8<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, FloatArray, Integer> cols =
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> cols =
                 ColumnKernels::squaredNorms;
         Call call =
                 call(columns ? "squaredNormsOfColumns" : "squaredNormsOfRows").numbers(weight.cols());
         if (columns) {
             call.numbers(weight.rows(), call.outputPlace(out, false))
                     .weight(weight)
-                    .runElements(cols, count, scalars, floats, words, floats);
+                    .runElements(cols, count, scalars, floats, words);
         } else {
-            call.numbers(call.outputPlace(out, false))
-                    .weight(weight)
-                    .run(rows, (int) count, scalars, floats, words, floats);
+            call.numbers(call.outputPlace(out, false)).weight(weight).run(rows, (int) count, scalars, floats, words);
         }
     }
 
@@ -644,71 +506,34 @@ final class TornadoKernels implements Kernels {
         Call call = call("doraFactors").numbers(b.rows(), b.cols());
         call.numbers(call.input(squares)).tensor(aw).tensor(ba);
         call.numbers(call.outputPlace(factors, false), call.outputPlace(inverseNorms, false));
-        Task13<
-                        KernelContext,
-                        IntArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        Integer>
-                kernel = ColumnKernels::doraFactors;
-        call.scalar(scaling)
-                .weight(b)
-                .weight(magnitude)
-                .runElements(kernel, b.rows(), scalars, floats, floats, floats, floats, floats, words, floats, floats);
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
+                ColumnKernels::doraFactors;
+        call.scalar(scaling).weight(b).weight(magnitude).runElements(kernel, b.rows(), scalars, floats, words);
     }
 
     @Override
     public void rescale(Tensor x, Tensor factors, Weight bias, Tensor y) {
         Call.checkSame("rescale", x, y);
         Call.check(Call.is(factors, 1, x.cols()), "rescale", x, factors);
-        Task10<
-                        KernelContext,
-                        IntArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        IntArray,
-                        Integer>
-                kernel = PointwiseKernels::rescale;
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
+                PointwiseKernels::rescale;
         elements("rescale", x)
                 .tensor(x)
                 .tensor(factors)
                 .output(y, false)
                 .optional(bias)
-                .runElements(kernel, x.size(), scalars, floats, floats, floats, floats, words);
+                .runElements(kernel, x.size(), scalars, floats, words);
     }
 
     @Override
     public void rescaleBackward(Tensor x, Tensor inverseNorms, Weight bias, Tensor dy, Tensor dMagnitude) {
         Call.checkSame("rescaleBackward", x, dy);
         Call call = call("rescaled").numbers(x.cols(), x.rows()).tensor(dy).tensor(x);
-        Task11<
-                        KernelContext,
-                        IntArray,
-                        IntArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        FloatArray,
-                        IntArray,
-                        Integer>
-                kernel = ColumnKernels::rescaled;
+        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
+                ColumnKernels::rescaled;
         call.numbers(call.input(inverseNorms), call.outputPlace(dMagnitude, true))
                 .optional(bias)
-                .runElements(kernel, x.cols(), scalars, floats, floats, floats, floats, floats, words);
+                .runElements(kernel, x.cols(), scalars, floats, words);
     }
 
     // ---- optimiser -----------------------------------------------------------------------------------------------
@@ -743,9 +568,8 @@ final class TornadoKernels implements Kernels {
         for (double other : others) {
             program.scalar(other);
         }
-        Task9<KernelContext, IntArray, IntArray, FloatArray, FloatArray, FloatArray, FloatArray, FloatArray, Integer>
-                kernel = OptimiserKernels::adamW;
-        call.runElements(kernel, parameter.size(), scalars, floats, floats, floats, floats);
+        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = OptimiserKernels::adamW;
+        call.runElements(kernel, parameter.size(), scalars, floats);
     }
 
     // ---- memory --------------------------------------------------------------------------------------------------
