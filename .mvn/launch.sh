@@ -92,10 +92,12 @@ require_jar() {
 wants_tornado() {
     [ -n "$TORNADOVM_HOME" ] || return 1
     [ "${1:-}" = devices ] && return
+    before=
     for argument; do
-        case $argument in
-            tornado | --kernels=tornado) return ;;
+        case $before$argument in
+            --kernelstornado | *--kernels=tornado) return ;;
         esac
+        before=$argument
     done
     return 1
 }

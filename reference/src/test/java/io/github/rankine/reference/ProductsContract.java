@@ -6,6 +6,7 @@ import static io.github.rankine.reference.Samples.size;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.engine.tensor.QuantizedWeight;
 import java.lang.foreign.SegmentAllocator;
@@ -173,6 +174,24 @@ interface ProductsContract extends KernelsUnderTest {
                         t.expectExactly(c, expected);
                     });
                 }));
+    }
+
+    /** What is trained is a weight of the next product: kernels that copied it must not read what it was. */
+    @TestFactory
+    default Stream<DynamicTest> weightsThatKernelsChange() {
+        double[] a = normal(1, 6);
+        double[] b = normal(2, 12);
+        return trials("a weight scaled in place", t -> {
+            var weight = t.output(b, 1, 12);
+            var c = t.output(null, 2, 4);
+            DenseWeight read = new DenseWeight(DType.F32, 4, 3, weight.segment());
+            t.kernels().matmulNT(t.input(a, 2, 3), read, c, 1f, false);
+            t.expect(c, Products.matmulNT(a, b, 2, 4, 3, 1), 1);
+            t.kernels().scale(weight, 2f, weight);
+            t.expectExactly(weight, Elementwise.scale(b, 2));
+            t.kernels().matmulNT(t.input(a, 2, 3), read, c, 1f, false);
+            t.expect(c, Products.matmulNT(a, b, 2, 4, 3, 2), 1);
+        });
     }
 
     @Test

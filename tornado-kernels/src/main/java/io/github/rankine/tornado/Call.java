@@ -6,6 +6,13 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import uk.ac.manchester.tornado.api.KernelContext;
+import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task5;
+import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task6;
+import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task7;
+import uk.ac.manchester.tornado.api.types.arrays.DoubleArray;
+import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
+import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
 /** A kernel's parameters as they are put together, and the tensors of the host that go to the device and back for it. */
 final class Call {
@@ -14,6 +21,7 @@ final class Call {
     private final String name;
     private final Program program;
     private final DeviceMemory memory;
+    private final DeviceArrays arrays;
     private final int[] parameters = new int[MOST];
     private final Map<Tensor, Visit> visitors = new LinkedHashMap<>();
     private int count;
@@ -28,11 +36,12 @@ final class Call {
         }
     }
 
-    Call(String name, Program program, DeviceMemory memory) {
+    Call(String name, Program program, DeviceMemory memory, DeviceArrays arrays) {
         this.name = name;
         this.program = program;
         this.memory = memory;
-        program.reserve(1 << 16);
+        this.arrays = arrays;
+        program.reserve();
     }
 
     static void check(boolean right, String operation, Object... given) {
@@ -115,9 +124,6 @@ final class Call {
         if (tensor.size() == 0) {
             return 0;
         }
-        if (memory.owns(tensor.segment())) {
-            return memory.place(tensor.segment());
-        }
         Visit visit = visitors.get(tensor);
         if (visit == null) {
             visit = new Visit(memory.take(tensor.segment().byteSize() / 4));
@@ -130,22 +136,50 @@ final class Call {
         return visit.place;
     }
 
-    /** A thread for each of {@code elements}. */
-    void runElements(Object kernel, long elements, Object... arrays) {
-        run(kernel, Math.toIntExact(Math.ceilDiv(elements, (long) Reduction.GROUP)), arrays);
+    /** A kernel of tensors, with a thread for each of {@code elements}. */
+    void runElements(Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel, long elements) {
+        launch(kernel, groups(elements), arrays.floats());
     }
 
-    void run(Object kernel, int groups, Object... arrays) {
+    /** A kernel of tensors and scalars. */
+    void runElements(Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel, long elements) {
+        run(kernel, groups(elements));
+    }
+
+    /** A kernel of tensors, scalars and weights. */
+    void runElements(
+            Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel, long elements) {
+        run(kernel, groups(elements));
+    }
+
+    private static int groups(long elements) {
+        return Math.toIntExact(Math.ceilDiv(elements, (long) Reduction.GROUP));
+    }
+
+    /** The same, with so many groups of threads. */
+    void run(Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel, int groups) {
+        launch(kernel, groups, arrays.scalars(), arrays.floats());
+    }
+
+    void run(Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel, int groups) {
+        launch(kernel, groups, arrays.scalars(), arrays.floats(), arrays.words());
+    }
+
+    /** A kernel of tensors that writes among the results. */
+    void runForResults(Task6<KernelContext, IntArray, IntArray, FloatArray, DoubleArray, Integer> kernel, int groups) {
+        launch(kernel, groups, arrays.floats(), arrays.results());
+    }
+
+    private void launch(Object kernel, int groups, Object... operands) {
         if (groups > 0) {
-            program.add(new Launch(name, kernel, List.of(arrays), Arrays.copyOf(parameters, count), groups));
-        }
-        if (visitors.isEmpty()) {
-            return;
+            program.add(new Launch(name, kernel, List.of(operands), Arrays.copyOf(parameters, count), groups));
         }
         program.run();
         visitors.forEach((tensor, visit) -> {
             if (visit.returns) {
                 memory.download(visit.place, tensor);
+                // It may be a weight as well, as what is trained is.
+                memory.forget(tensor.segment());
             }
             memory.give(visit.place, tensor.segment().byteSize() / 4);
         });

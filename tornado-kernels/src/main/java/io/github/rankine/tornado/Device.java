@@ -21,11 +21,6 @@ interface Device extends AutoCloseable {
     /** Runs the sections, whose layout is on the device, one after another. */
     void run(List<List<Launch>> sections);
 
-    /** Bytes that have travelled so far. */
-    long bytesToDevice();
-
-    long bytesToHost();
-
     @Override
     void close();
 }

@@ -1,5 +1,6 @@
 package io.github.rankine.tornado;
 
+import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.tensor.BlockScales;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.DenseWeight;
@@ -10,10 +11,10 @@ import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.Map;
-import java.util.TreeMap;
 
 /** Where on the device the memory of tensors and weights is. */
 final class DeviceMemory {
@@ -24,15 +25,7 @@ final class DeviceMemory {
     private final Device device;
     private final Ranges floats;
     private final Ranges words;
-    private final TreeMap<Long, Region> regions = new TreeMap<>();
     private final Map<Key, Frozen> frozen = new HashMap<>();
-
-    /** Memory of the host that kernels own for a time, and its place among the floats. */
-    private record Region(MemorySegment host, int place) {
-        long count() {
-            return host.byteSize() / 4;
-        }
-    }
 
     /** A weight's memory; another arena's at the same address is another. */
     private record Key(long address, long bytes, MemorySegment.Scope scope) {
@@ -45,44 +38,10 @@ final class DeviceMemory {
     /** A copy of a weight: its parameters as {@link Stored} has them, and what it takes. */
     private record Frozen(int[] parameters, int floatsAt, long floatsTaken, int wordsAt, long wordsTaken) {}
 
-    DeviceMemory(Device device, int floatsCapacity, int wordsCapacity) {
+    DeviceMemory(Device device) {
         this.device = device;
-        floats = new Ranges("tensors", floatsCapacity, 4);
-        words = new Ranges("weights", wordsCapacity, 4);
-    }
-
-    /** Takes over memory of the host. */
-    void adopt(MemorySegment host) {
-        long count = host.byteSize() / 4;
-        Region region = new Region(host, floats.take(count));
-        regions.put(host.address(), region);
-    }
-
-    void release(MemorySegment host) {
-        Region region = regions.remove(host.address());
-        if (region != null) {
-            floats.give(region.place, region.count());
-        }
-    }
-
-    /** Whether memory was taken over. */
-    boolean owns(MemorySegment memory) {
-        return region(memory) != null;
-    }
-
-    private Region region(MemorySegment memory) {
-        Map.Entry<Long, Region> entry = regions.floorEntry(memory.address());
-        if (entry == null) {
-            return null;
-        }
-        Region region = entry.getValue();
-        return memory.address() + memory.byteSize() <= region.host.address() + region.host.byteSize() ? region : null;
-    }
-
-    /** The place of memory that was taken over. */
-    int place(MemorySegment memory) {
-        Region region = region(memory);
-        return region.place + (int) ((memory.address() - region.host.address()) / 4);
+        floats = new Ranges("tensors", device.arrays().floats().getSize());
+        words = new Ranges("weights", device.arrays().words().getSize());
     }
 
     /** Room for a call. */
@@ -126,9 +85,10 @@ final class DeviceMemory {
 
     /** A weight's parameters; a frozen one is copied the first time it is used. */
     int[] weight(Weight weight) {
-        MemorySegment memory = weight.segments().getFirst();
-        if (owns(memory)) {
-            return new int[] {Stored.F32, place(memory), 0, 1};
+        if (weight.size() > Integer.MAX_VALUE) {
+            throw new RankineException(
+                    "a weight of " + weight.size() + " elements is too large for --kernels tornado, which takes "
+                            + Integer.MAX_VALUE + ": use --kernels vector");
         }
         return frozen.computeIfAbsent(Key.of(weight), key -> copy(weight)).parameters;
     }
@@ -183,7 +143,7 @@ final class DeviceMemory {
         int scalesAt = floats.take(blocks);
         for (int first = 0; first < blocks; first += CHUNK) {
             int length = Math.min(CHUNK, blocks - first);
-            float[] chunk = java.util.Arrays.copyOfRange(factors, first, first + length);
+            float[] chunk = Arrays.copyOfRange(factors, first, first + length);
             device.write(device.arrays().floats(), scalesAt + first, chunk, length);
         }
         long bytes = weight.type().bytes(weight.size());

@@ -7,6 +7,7 @@ import java.util.Locale;
 import uk.ac.manchester.tornado.api.TornadoBackend;
 import uk.ac.manchester.tornado.api.TornadoRuntime;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
+import uk.ac.manchester.tornado.api.exceptions.TornadoRuntimeException;
 import uk.ac.manchester.tornado.api.runtime.TornadoRuntimeProvider;
 
 /** TornadoVM's devices. */
@@ -31,7 +32,7 @@ final class Devices {
             int backend = Integer.parseInt(numbers[0]);
             int device = Integer.parseInt(numbers[1]);
             return new TaskGraphDevice(runtime.getBackend(backend).getDevice(device), floats, words);
-        } catch (NumberFormatException | IndexOutOfBoundsException e) {
+        } catch (NumberFormatException | IndexOutOfBoundsException | TornadoRuntimeException e) {
             throw new RankineException("--device " + name + ": no such device; there are " + names(), e);
         }
     }

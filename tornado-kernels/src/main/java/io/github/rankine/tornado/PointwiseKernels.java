@@ -87,7 +87,7 @@ final class PointwiseKernels {
             float u = floats.get(place(layout, at + 4, cols, i));
             float d = floats.get(place(layout, at + 6, cols, i));
             float s = sigmoid(g);
-            floats.set(place(layout, at + 8, cols, i), d * u * s * (1f + g * (1f - s)));
+            floats.set(place(layout, at + 8, cols, i), d * u * s * (1f + g * sigmoid(-g)));
             floats.set(place(layout, at + 10, cols, i), d * g * s);
         }
     }
@@ -154,8 +154,8 @@ final class PointwiseKernels {
         }
     }
 
-    /** Parameters: x, y. */
-    static void tanh(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
+    /** Parameters: x, y. A kernel's name is its function's on the device, where tanh itself is taken. */
+    static void hyperbolicTangent(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
         int at = state.get(1) + task;
         int i = context.globalIdx;
         if (i < layout.get(at)) {

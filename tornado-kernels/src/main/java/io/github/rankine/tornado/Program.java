@@ -20,31 +20,14 @@ final class Program {
     private int parameters;
     private int stateEnd = DeviceArrays.STATE_DATA;
     private int scalarsEnd = Stored.CONSTANTS;
-    private long launches;
 
     Program(Device device) {
         this.device = device;
     }
 
-    /** Kernels that have run so far. */
-    long launches() {
-        return launches;
-    }
-
-    boolean isEmpty() {
-        return sections.isEmpty();
-    }
-
-    /** What follows is a unit of its own. */
-    void section() {
-        if (!sections.isEmpty() && !sections.getLast().isEmpty()) {
-            sections.add(new ArrayList<>());
-        }
-    }
-
     /** Room for one more kernel and its numbers; runs what there is if need be. */
-    void reserve(int integers) {
-        boolean full = stateEnd + integers > state.length
+    void reserve() {
+        boolean full = stateEnd > state.length / 2
                 || scalarsEnd + 32 > scalars.length
                 || parameters + 4 * sections.size() + 256 > DeviceArrays.LAYOUT;
         if (full) {
@@ -80,7 +63,6 @@ final class Program {
 
     /** Runs everything that was added. */
     void run() {
-        sections.removeIf(List::isEmpty);
         if (sections.isEmpty()) {
             return;
         }
@@ -96,7 +78,6 @@ final class Program {
         }
         // Last, for it says that the first section comes next.
         device.write(device.arrays().state(), 0, state, stateEnd);
-        sections.forEach(section -> launches += section.size());
         device.run(sections);
         clear();
     }

@@ -4,22 +4,20 @@ import io.github.rankine.engine.RankineException;
 import java.util.Map;
 import java.util.TreeMap;
 
-/** Hands out ranges of an array, first fit. */
+/** Hands out ranges of an array of four-byte elements, first fit. */
 final class Ranges {
     private final String what;
     private final int capacity;
-    private final int bytesEach;
     private final TreeMap<Integer, Integer> free = new TreeMap<>();
 
-    Ranges(String what, int capacity, int bytesEach) {
+    Ranges(String what, int capacity) {
         this.what = what;
         this.capacity = capacity;
-        this.bytesEach = bytesEach;
         free.put(0, capacity);
     }
 
     /** Elements that are taken. */
-    long used() {
+    private long used() {
         return capacity
                 - free.entrySet().stream()
                         .mapToLong(e -> e.getValue() - e.getKey())
@@ -38,10 +36,9 @@ final class Ranges {
                 return start;
             }
         }
-        throw new RankineException(
-                "the device's " + what + " of " + ((long) capacity * bytesEach >> 20) + " MiB are full: "
-                        + (used() * bytesEach >> 20) + " MiB are in use and " + (count * bytesEach >> 20)
-                        + " MiB more are needed; raise --device-memory, or see what the run needs with rankine plan");
+        throw new RankineException("the device's " + what + " of " + (4L * capacity >> 20) + " MiB are full: "
+                + (used() * 4 >> 20) + " MiB are in use and " + (count * 4 >> 20)
+                + " MiB more are needed; raise --device-memory, or see what the run needs with rankine plan");
     }
 
     void give(int start, long count) {

@@ -42,8 +42,6 @@ final class TaskGraphDevice implements Device {
     private final Map<String, Object> travelling = new HashMap<>();
     private final Map<String, WorkerGrid1D> workers = new HashMap<>();
     private TornadoExecutionPlan plan;
-    private long toDevice;
-    private long toHost;
 
     TaskGraphDevice(TornadoDevice device, int floats, int words) {
         this.device = device;
@@ -146,7 +144,7 @@ final class TaskGraphDevice implements Device {
                 graph.task("in", TransferKernels::intsIn, context, header, staging, target);
                 graph.transferToHost(DataTransferMode.EVERY_EXECUTION, header);
             });
-            send(index, "in", at + first, length, staging.getNumBytesOfSegment());
+            send(index, "in", at + first, length);
         }
     }
 
@@ -162,17 +160,15 @@ final class TaskGraphDevice implements Device {
                 graph.task("in", TransferKernels::floatsIn, context, header, staging, target);
                 graph.transferToHost(DataTransferMode.EVERY_EXECUTION, header);
             });
-            send(index, "in", at + first, length, staging.getNumBytesOfSegment());
+            send(index, "in", at + first, length);
         }
     }
 
-    private void send(int index, String task, int at, int length, long bytes) {
+    private void send(int index, String task, int at, int length) {
         header.set(0, at);
         header.set(1, length);
         grid("g" + index + "." + task, Math.ceilDiv(length, Reduction.GROUP));
         execute(index);
-        toDevice += bytes + header.getNumBytesOfSegment();
-        toHost += header.getNumBytesOfSegment();
     }
 
     @Override
@@ -184,7 +180,7 @@ final class TaskGraphDevice implements Device {
             graph.task("out", TransferKernels::floatsOut, context, header, arrays.floats(), staging);
             graph.transferToHost(DataTransferMode.EVERY_EXECUTION, staging);
         });
-        fetch(index, at, count, staging.getNumBytesOfSegment());
+        fetch(index, at, count);
         float[] values = new float[count];
         MemorySegment.copy(staging.getSegment(), ValueLayout.JAVA_FLOAT, 0, values, 0, count);
         return values;
@@ -199,19 +195,17 @@ final class TaskGraphDevice implements Device {
             graph.task("out", TransferKernels::doublesOut, context, header, arrays.results(), staging);
             graph.transferToHost(DataTransferMode.EVERY_EXECUTION, staging);
         });
-        fetch(index, 0, count, staging.getNumBytesOfSegment());
+        fetch(index, 0, count);
         double[] values = new double[count];
         MemorySegment.copy(staging.getSegment(), ValueLayout.JAVA_DOUBLE, 0, values, 0, count);
         return values;
     }
 
-    private void fetch(int index, int at, int count, long bytes) {
+    private void fetch(int index, int at, int count) {
         header.set(0, at);
         header.set(1, count);
         grid("g" + index + ".out", Math.ceilDiv(count, Reduction.GROUP));
         execute(index);
-        toDevice += header.getNumBytesOfSegment();
-        toHost += bytes;
     }
 
     @Override
@@ -235,16 +229,6 @@ final class TaskGraphDevice implements Device {
             }
             execute(index);
         }
-    }
-
-    @Override
-    public long bytesToDevice() {
-        return toDevice;
-    }
-
-    @Override
-    public long bytesToHost() {
-        return toHost;
     }
 
     @Override

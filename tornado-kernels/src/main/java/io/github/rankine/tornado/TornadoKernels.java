@@ -9,37 +9,21 @@ import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.MemorySegment;
-import uk.ac.manchester.tornado.api.KernelContext;
-import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task5;
-import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task6;
-import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task7;
-import uk.ac.manchester.tornado.api.types.arrays.DoubleArray;
-import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
-import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
 /**
- * The kernels on a device. Calls are noted and run together, when the host asks for a result or {@link #section} after section has
- * come; tensors in memory that was {@link #adopt adopted} stay on the device, others go there and back with each call.
+ * The kernels on a device. Copies of frozen weights stay there; tensors go there and back with each call.
  */
 final class TornadoKernels implements Kernels {
     private final Device device;
     private final Program program;
     private final DeviceMemory memory;
-    private final FloatArray floats;
-    private final IntArray words;
-    private final FloatArray scalars;
-    private final DoubleArray results;
 
     TornadoKernels(Device device, float[] nf4Values) {
         this.device = device;
         DeviceArrays arrays = device.arrays();
-        floats = arrays.floats();
-        words = arrays.words();
-        scalars = arrays.scalars();
-        results = arrays.results();
         program = new Program(device);
-        memory = new DeviceMemory(device, floats.getSize(), words.getSize());
-        device.write(scalars, 0, Stored.constants(nf4Values), Stored.CONSTANTS);
+        memory = new DeviceMemory(device);
+        device.write(arrays.scalars(), 0, Stored.constants(nf4Values), Stored.CONSTANTS);
     }
 
     @Override
@@ -48,7 +32,7 @@ final class TornadoKernels implements Kernels {
     }
 
     private Call call(String name) {
-        return new Call(name, program, memory);
+        return new Call(name, program, memory, device.arrays());
     }
 
     // ---- products ------------------------------------------------------------------------------------------------
@@ -90,9 +74,7 @@ final class TornadoKernels implements Kernels {
         call.output(c, accumulate).scalar(alpha).flag(accumulate);
         int blocks = Math.toIntExact(Math.ceilDiv(c.rows(), (long) ProductKernels.BLOCK)
                 * Math.ceilDiv(c.cols(), (long) ProductKernels.BLOCK));
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
-                ProductKernels::matmul;
-        call.run(kernel, blocks, scalars, floats, words);
+        call.run(ProductKernels::matmul, blocks);
     }
 
     // ---- element-wise --------------------------------------------------------------------------------------------
@@ -118,83 +100,80 @@ final class TornadoKernels implements Kernels {
                 .output(y, accumulate)
                 .scalar(alpha)
                 .flag(accumulate);
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = PointwiseKernels::scale;
-        call.runElements(kernel, x.size(), scalars, floats);
+        call.runElements(PointwiseKernels::scale, x.size());
     }
 
     private void clear(Tensor y) {
-        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::clear;
-        elements("clear", y).output(y, false).runElements(kernel, y.size(), floats);
+        elements("clear", y).output(y, false).runElements(PointwiseKernels::clear, y.size());
     }
 
     @Override
     public void addBias(Tensor y, Weight bias) {
         Call.check(bias.size() == y.cols(), "addBias", y, bias);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
-                PointwiseKernels::addBias;
-        elements("addBias", y).output(y, true).weight(bias).runElements(kernel, y.size(), scalars, floats, words);
+        elements("addBias", y).output(y, true).weight(bias).runElements(PointwiseKernels::addBias, y.size());
     }
 
     @Override
     public void addBiasBackward(Tensor dy, Tensor dBias) {
         Call.check(Call.is(dBias, 1, dy.cols()), "addBiasBackward", dy, dBias);
         Call call = call("sum").numbers(dy.cols(), dy.rows()).tensor(dy).output(dBias, true);
-        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = ColumnKernels::sum;
-        call.runElements(kernel, dy.cols(), floats);
+        call.runElements(ColumnKernels::sum, dy.cols());
     }
 
     @Override
     public void swiglu(Tensor gate, Tensor up, Tensor y) {
         Call.checkSame("swiglu", gate, up, y);
-        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::swiglu;
-        elements("swiglu", y).tensor(gate).tensor(up).output(y, false).runElements(kernel, y.size(), floats);
+        elements("swiglu", y).tensor(gate).tensor(up).output(y, false).runElements(PointwiseKernels::swiglu, y.size());
     }
 
     @Override
     public void swigluBackward(Tensor gate, Tensor up, Tensor dy, Tensor dGate, Tensor dUp) {
         Call.checkSame("swigluBackward", gate, up, dy, dGate, dUp);
-        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::swigluBackward;
         elements("swigluBackward", dy)
                 .tensor(gate)
                 .tensor(up)
                 .tensor(dy)
                 .output(dGate, false)
                 .output(dUp, false)
-                .runElements(kernel, dy.size(), floats);
+                .runElements(PointwiseKernels::swigluBackward, dy.size());
     }
 
     @Override
     public void gelu(Tensor x, Tensor y, boolean tanhApproximation) {
         Call.checkSame("gelu", x, y);
-        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::gelu;
-        elements("gelu", x).tensor(x).output(y, false).flag(tanhApproximation).runElements(kernel, x.size(), floats);
+        elements("gelu", x)
+                .tensor(x)
+                .output(y, false)
+                .flag(tanhApproximation)
+                .runElements(PointwiseKernels::gelu, x.size());
     }
 
     @Override
     public void geluBackward(Tensor x, Tensor dy, Tensor dx, boolean tanhApproximation, boolean accumulate) {
         Call.checkSame("geluBackward", x, dy, dx);
-        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::geluBackward;
         elements("geluBackward", x)
                 .tensor(x)
                 .tensor(dy)
                 .output(dx, accumulate)
                 .flag(tanhApproximation)
                 .flag(accumulate)
-                .runElements(kernel, x.size(), floats);
+                .runElements(PointwiseKernels::geluBackward, x.size());
     }
 
     @Override
     public void tanh(Tensor x, Tensor y) {
         Call.checkSame("tanh", x, y);
-        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::tanh;
-        elements("tanh", x).tensor(x).output(y, false).runElements(kernel, x.size(), floats);
+        elements("tanh", x).tensor(x).output(y, false).runElements(PointwiseKernels::hyperbolicTangent, x.size());
     }
 
     @Override
     public void tanhBackward(Tensor y, Tensor dy, Tensor dx) {
         Call.checkSame("tanhBackward", y, dy, dx);
-        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = PointwiseKernels::tanhBackward;
-        elements("tanhBackward", y).tensor(y).tensor(dy).output(dx, false).runElements(kernel, y.size(), floats);
+        elements("tanhBackward", y)
+                .tensor(y)
+                .tensor(dy)
+                .output(dx, false)
+                .runElements(PointwiseKernels::tanhBackward, y.size());
     }
 
     @Override
@@ -202,14 +181,13 @@ final class TornadoKernels implements Kernels {
         Call.checkSame("dropout", x, y);
         int threshold = (int) Math.ceil(probability * 0x1p24);
         int[] hashed = {(int) (seed >> 32), (int) seed, threshold};
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = PointwiseKernels::dropout;
         elements("dropout", x)
                 .tensor(x)
                 .output(y, accumulate)
                 .integers(hashed)
                 .scalar(1f / (1f - probability))
                 .flag(accumulate)
-                .runElements(kernel, x.size(), scalars, floats);
+                .runElements(PointwiseKernels::dropout, x.size());
     }
 
     // ---- normalisation -------------------------------------------------------------------------------------------
@@ -218,8 +196,6 @@ final class TornadoKernels implements Kernels {
     public void rmsNorm(Tensor x, Weight weight, float eps, Tensor y, Tensor inverseRms) {
         Call.checkSame("rmsNorm", x, y);
         Call.check(weight.size() == x.cols() && Call.is(inverseRms, x.rows(), 1), "rmsNorm", x, weight, inverseRms);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
-                RowKernels::rmsNorm;
         call("rmsNorm")
                 .numbers(x.cols())
                 .tensor(x)
@@ -227,15 +203,13 @@ final class TornadoKernels implements Kernels {
                 .output(inverseRms, false)
                 .scalar(eps)
                 .weight(weight)
-                .run(kernel, (int) x.rows(), scalars, floats, words);
+                .run(RowKernels::rmsNorm, (int) x.rows());
     }
 
     @Override
     public void rmsNormBackward(
             Tensor x, Weight weight, Tensor inverseRms, Tensor dy, Tensor dx, boolean accumulate, Tensor dWeight) {
         Call.checkSame("rmsNormBackward", x, dy, dx);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
-                RowKernels::rmsNormBackward;
         normalised(dy, x, inverseRms, dWeight, false);
         call("rmsNormBackward")
                 .numbers(x.cols())
@@ -245,28 +219,25 @@ final class TornadoKernels implements Kernels {
                 .tensor(inverseRms)
                 .flag(accumulate)
                 .weight(weight)
-                .run(kernel, (int) x.rows(), scalars, floats, words);
+                .run(RowKernels::rmsNormBackward, (int) x.rows());
     }
 
     private void normalised(Tensor dy, Tensor x, Tensor statistics, Tensor dWeight, boolean centred) {
         if (dWeight == null) {
             return;
         }
-        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = ColumnKernels::normalised;
         Call call = call("normalised")
                 .numbers(dy.cols(), dy.rows())
                 .tensor(dy)
                 .tensor(x)
                 .tensor(statistics);
-        call.numbers(call.outputPlace(dWeight, true)).flag(centred).runElements(kernel, dy.cols(), floats);
+        call.numbers(call.outputPlace(dWeight, true)).flag(centred).runElements(ColumnKernels::normalised, dy.cols());
     }
 
     @Override
     public void layerNorm(Tensor x, Weight weight, Weight bias, float eps, Tensor y, Tensor statistics) {
         Call.checkSame("layerNorm", x, y);
         Call.check(weight.size() == x.cols() && bias.size() == x.cols(), "layerNorm", x, weight, bias);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
-                RowKernels::layerNorm;
         call("layerNorm")
                 .numbers(x.cols())
                 .tensor(x)
@@ -275,7 +246,7 @@ final class TornadoKernels implements Kernels {
                 .scalar(eps)
                 .weight(weight)
                 .weight(bias)
-                .run(kernel, (int) x.rows(), scalars, floats, words);
+                .run(RowKernels::layerNorm, (int) x.rows());
     }
 
     @Override
@@ -289,8 +260,6 @@ final class TornadoKernels implements Kernels {
             Tensor dWeight,
             Tensor dBias) {
         Call.checkSame("layerNormBackward", x, dy, dx);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
-                RowKernels::layerNormBackward;
         normalised(dy, x, statistics, dWeight, true);
         if (dBias != null) {
             addBiasBackward(dy, dBias);
@@ -303,7 +272,7 @@ final class TornadoKernels implements Kernels {
                 .tensor(statistics)
                 .flag(accumulate)
                 .weight(weight)
-                .run(kernel, (int) x.rows(), scalars, floats, words);
+                .run(RowKernels::layerNormBackward, (int) x.rows());
     }
 
     // ---- positions and attention ---------------------------------------------------------------------------------
@@ -316,27 +285,24 @@ final class TornadoKernels implements Kernels {
         long pairs = x.cols() / 2;
         Call call =
                 call("rotary").numbers(pairs * x.rows(), pairs).output(x, true).numbers(headDim);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
-                PointwiseKernels::rotary;
         call.flag(inverse).integers(positions);
         // Frozen like a weight, but for gaps between its rows.
         call.weight(new DenseWeight(DType.F32, 1, table.segment().byteSize() / 4, table.segment()))
                 .numbers(table.stride());
-        call.runElements(kernel, pairs * x.rows(), scalars, floats, words);
+        call.runElements(PointwiseKernels::rotary, pairs * x.rows());
     }
 
     @Override
     public void attention(
             Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp) {
         SeenRows seen = SeenRows.of(spans, shape, q, k, v);
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = AttentionKernels::forward;
         attentionCall("attention", shape, seen.firstKey(), seen.keyEnd())
                 .tensor(q)
                 .tensor(k)
                 .tensor(v)
                 .output(out, false)
                 .output(logSumExp, false)
-                .run(kernel, (int) q.rows() * shape.heads(), scalars, floats);
+                .run(AttentionKernels::forward, (int) q.rows() * shape.heads());
     }
 
     private Call attentionCall(String name, AttentionShape shape, int[] first, int[] end) {
@@ -363,8 +329,6 @@ final class TornadoKernels implements Kernels {
         SeenRows seen = SeenRows.of(spans, shape, q, k, v);
         keyBackward("valueBackward", shape, seen, q, k, v, out, logSumExp, dOut, dOut, dv, false);
         keyBackward("keyBackward", shape, seen, q, k, v, out, logSumExp, dOut, q, dk, true);
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel =
-                AttentionKernels::queryBackward;
         attentionCall("queryBackward", shape, seen.firstKey(), seen.keyEnd())
                 .tensor(q)
                 .tensor(k)
@@ -373,7 +337,7 @@ final class TornadoKernels implements Kernels {
                 .tensor(logSumExp)
                 .tensor(dOut)
                 .output(dq, false)
-                .run(kernel, (int) q.rows() * shape.heads(), scalars, floats);
+                .run(AttentionKernels::queryBackward, (int) q.rows() * shape.heads());
     }
 
     private void keyBackward(
@@ -389,8 +353,6 @@ final class TornadoKernels implements Kernels {
             Tensor source,
             Tensor result,
             boolean keys) {
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel =
-                AttentionKernels::keyBackward;
         attentionCall(name, shape, seen.firstQuery(), seen.queryEnd())
                 .tensor(q)
                 .tensor(k)
@@ -401,7 +363,7 @@ final class TornadoKernels implements Kernels {
                 .tensor(source)
                 .output(result, false)
                 .flag(keys)
-                .run(kernel, (int) k.rows() * shape.kvHeads(), scalars, floats);
+                .run(AttentionKernels::keyBackward, (int) k.rows() * shape.kvHeads());
     }
 
     // ---- embedding and loss --------------------------------------------------------------------------------------
@@ -410,35 +372,31 @@ final class TornadoKernels implements Kernels {
     public void embedding(int[] ids, Weight table, Tensor y, boolean accumulate) {
         Call.check(Call.is(y, ids.length, table.cols()), "embedding", y, table);
         Call.checkIndices(ids, table.rows(), "embedding");
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
-                SelectionKernels::embedding;
         elements("embedding", y)
                 .integers(ids)
                 .output(y, accumulate)
                 .flag(accumulate)
                 .weight(table)
-                .runElements(kernel, y.size(), scalars, floats, words);
+                .runElements(SelectionKernels::embedding, y.size());
     }
 
     @Override
     public void embeddingBackward(int[] ids, Tensor dy, Tensor dTable) {
         Call.check(Call.is(dy, ids.length, dTable.cols()), "embeddingBackward", dy, dTable);
         Call.checkIndices(ids, dTable.rows(), "embeddingBackward");
-        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = ColumnKernels::embeddingBackward;
         call("embeddingBackward")
                 .numbers(dy.cols(), ids.length)
                 .tensor(dy)
                 .output(dTable, true)
                 .integers(ids)
-                .runElements(kernel, dy.cols(), floats);
+                .runElements(ColumnKernels::embeddingBackward, dy.cols());
     }
 
     @Override
     public void gatherRows(Tensor x, int[] rows, Tensor y) {
         Call.check(Call.is(y, rows.length, x.cols()), "gatherRows", x, y);
         Call.checkIndices(rows, x.rows(), "gatherRows");
-        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = SelectionKernels::gather;
-        elements("gather", y).integers(rows).tensor(x).output(y, false).runElements(kernel, y.size(), floats);
+        elements("gather", y).integers(rows).tensor(x).output(y, false).runElements(SelectionKernels::gather, y.size());
     }
 
     @Override
@@ -448,8 +406,11 @@ final class TornadoKernels implements Kernels {
         if (!accumulate) {
             clear(dx);
         }
-        Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel = SelectionKernels::scatter;
-        elements("scatter", dy).integers(rows).output(dx, true).tensor(dy).runElements(kernel, dy.size(), floats);
+        elements("scatter", dy)
+                .integers(rows)
+                .output(dx, true)
+                .tensor(dy)
+                .runElements(SelectionKernels::scatter, dy.size());
     }
 
     @Override
@@ -464,12 +425,11 @@ final class TornadoKernels implements Kernels {
         } else {
             call.tensor(logits);
         }
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = RowKernels::crossEntropy;
         call.output(losses, false)
                 .integers(targets)
                 .flag(gradient)
                 .scalar(gradientScale)
-                .run(kernel, targets.length, scalars, floats);
+                .run(RowKernels::crossEntropy, targets.length);
     }
 
     // ---- weights' rows and their lengths -------------------------------------------------------------------------
@@ -478,18 +438,14 @@ final class TornadoKernels implements Kernels {
     public void squaredNorms(Weight weight, boolean columns, Tensor out) {
         long count = columns ? weight.cols() : weight.rows();
         Call.check(Call.is(out, 1, count), "squaredNorms", weight, out);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> rows =
-                RowKernels::squaredNorms;
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> cols =
-                ColumnKernels::squaredNorms;
         Call call =
                 call(columns ? "squaredNormsOfColumns" : "squaredNormsOfRows").numbers(weight.cols());
         if (columns) {
             call.numbers(weight.rows(), call.outputPlace(out, false))
                     .weight(weight)
-                    .runElements(cols, count, scalars, floats, words);
+                    .runElements(ColumnKernels::squaredNorms, count);
         } else {
-            call.numbers(call.outputPlace(out, false)).weight(weight).run(rows, (int) count, scalars, floats, words);
+            call.numbers(call.outputPlace(out, false)).weight(weight).run(RowKernels::squaredNorms, (int) count);
         }
     }
 
@@ -506,42 +462,39 @@ final class TornadoKernels implements Kernels {
         Call call = call("doraFactors").numbers(b.rows(), b.cols());
         call.numbers(call.input(squares)).tensor(aw).tensor(ba);
         call.numbers(call.outputPlace(factors, false), call.outputPlace(inverseNorms, false));
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
-                ColumnKernels::doraFactors;
-        call.scalar(scaling).weight(b).weight(magnitude).runElements(kernel, b.rows(), scalars, floats, words);
+        call.scalar(scaling).weight(b).weight(magnitude).runElements(ColumnKernels::doraFactors, b.rows());
     }
 
     @Override
     public void rescale(Tensor x, Tensor factors, Weight bias, Tensor y) {
         Call.checkSame("rescale", x, y);
         Call.check(Call.is(factors, 1, x.cols()), "rescale", x, factors);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
-                PointwiseKernels::rescale;
         elements("rescale", x)
                 .tensor(x)
                 .tensor(factors)
                 .output(y, false)
                 .optional(bias)
-                .runElements(kernel, x.size(), scalars, floats, words);
+                .runElements(PointwiseKernels::rescale, x.size());
     }
 
     @Override
     public void rescaleBackward(Tensor x, Tensor inverseNorms, Weight bias, Tensor dy, Tensor dMagnitude) {
         Call.checkSame("rescaleBackward", x, dy);
         Call call = call("rescaled").numbers(x.cols(), x.rows()).tensor(dy).tensor(x);
-        Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel =
-                ColumnKernels::rescaled;
         call.numbers(call.input(inverseNorms), call.outputPlace(dMagnitude, true))
                 .optional(bias)
-                .runElements(kernel, x.cols(), scalars, floats, words);
+                .runElements(ColumnKernels::rescaled, x.cols());
     }
 
     // ---- optimiser -----------------------------------------------------------------------------------------------
 
     @Override
     public double sumOfSquares(Tensor x) {
-        Task6<KernelContext, IntArray, IntArray, FloatArray, DoubleArray, Integer> kernel = RowKernels::sumOfSquares;
-        call("sumOfSquares").numbers(x.cols(), x.rows()).tensor(x).numbers(0).run(kernel, 1, floats, results);
+        call("sumOfSquares")
+                .numbers(x.cols(), x.rows())
+                .tensor(x)
+                .numbers(0)
+                .runForResults(RowKernels::sumOfSquares, 1);
         program.run();
         return device.readResults(1)[0];
     }
@@ -568,20 +521,14 @@ final class TornadoKernels implements Kernels {
         for (double other : others) {
             program.scalar(other);
         }
-        Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel = OptimiserKernels::adamW;
-        call.runElements(kernel, parameter.size(), scalars, floats);
+        call.runElements(OptimiserKernels::adamW, parameter.size());
     }
 
     // ---- memory --------------------------------------------------------------------------------------------------
 
     @Override
     public void wrote(MemorySegment host) {
-        program.run();
-        if (memory.owns(host)) {
-            memory.upload(host, memory.place(host));
-        } else {
-            memory.forget(host);
-        }
+        memory.forget(host);
     }
 
     @Override

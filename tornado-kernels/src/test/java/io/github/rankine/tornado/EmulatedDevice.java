@@ -72,15 +72,5 @@ final class EmulatedDevice implements Device {
     }
 
     @Override
-    public long bytesToDevice() {
-        return 0;
-    }
-
-    @Override
-    public long bytesToHost() {
-        return 0;
-    }
-
-    @Override
     public void close() {}
 }

@@ -23,6 +23,7 @@ import java.util.SequencedMap;
  * as if it had never stopped.
  */
 public final class Trainer implements AutoCloseable {
+    private final Kernels kernels;
     private final List<Parameter> trainable;
     private final TrainingConfig config;
     private final List<Sample> evalSamples;
@@ -55,6 +56,7 @@ public final class Trainer implements AutoCloseable {
         if (samples.isEmpty()) {
             throw new RankineException("no samples to train on");
         }
+        this.kernels = kernels;
         this.trainable = List.copyOf(trainable);
         this.config = config;
         this.evalSamples = List.copyOf(evalSamples);
@@ -102,6 +104,7 @@ public final class Trainer implements AutoCloseable {
     public void resumeAfter(int step, double bestLoss) {
         this.step = step;
         this.bestLoss = bestLoss;
+        state().values().forEach(tensor -> kernels.wrote(tensor.segment()));
     }
 
     /**
