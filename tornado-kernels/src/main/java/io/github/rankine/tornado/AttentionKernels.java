@@ -34,7 +34,6 @@ final class AttentionKernels {
     static void forward(
             KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
         int at = state.get(1) + task;
-        float[] part = context.allocateFloatLocalArray(GROUP);
         float[] weights = context.allocateFloatLocalArray(GROUP);
         int heads = layout.get(at);
         int headDim = layout.get(at + 2);
@@ -58,14 +57,18 @@ final class AttentionKernels {
                 score = scale
                         * dot(floats, query, floats, layout.get(at + 8) + key * layout.get(at + 9) + kvOffset, headDim);
             }
-            float larger = TornadoMath.max(max, Reduction.max(context, part, score));
+            float larger = TornadoMath.max(max, Reduction.max(context, score));
             float weight = 0;
             if (key < end) {
                 weight = TornadoMath.exp(score - larger);
             }
             weights[thread] = weight;
-            float shrink = TornadoMath.exp(max - larger);
-            sum = sum * shrink + Reduction.sum(context, part, weight);
+            // Before the first key there is nothing to shrink, and no exponential of a number that large.
+            float shrink = 0;
+            if (max > HIDDEN) {
+                shrink = TornadoMath.exp(max - larger);
+            }
+            sum = sum * shrink + Reduction.sum(context, weight);
             s0 *= shrink;
             s1 *= shrink;
             s2 *= shrink;
@@ -119,7 +122,6 @@ final class AttentionKernels {
     static void queryBackward(
             KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
         int at = state.get(1) + task;
-        float[] part = context.allocateFloatLocalArray(GROUP);
         float[] weights = context.allocateFloatLocalArray(GROUP);
         int heads = layout.get(at);
         int headDim = layout.get(at + 2);
@@ -137,7 +139,7 @@ final class AttentionKernels {
         for (int i = thread; i < headDim; i += GROUP) {
             product += floats.get(output + i) * floats.get(gradient + i);
         }
-        float delta = Reduction.sum(context, part, product);
+        float delta = Reduction.sum(context, product);
         float s0 = 0;
         float s1 = 0;
         float s2 = 0;

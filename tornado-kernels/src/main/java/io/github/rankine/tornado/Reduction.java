@@ -3,15 +3,19 @@ package io.github.rankine.tornado;
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.math.TornadoMath;
 
-/** Sums and maxima over the threads of a group, in one order. */
+/**
+ * Sums and maxima over the threads of a group, in one order. Each has local memory of its own: TornadoVM takes the index of a local array that was
+ * handed to a method for a count of bytes.
+ */
 final class Reduction {
     /** Threads of a group of every kernel here. */
     static final int GROUP = 64;
 
     private Reduction() {}
 
-    /** The sum of each thread's {@code value}, for every thread; {@code part} has an element a thread. */
-    static float sum(KernelContext context, float[] part, float value) {
+    /** The sum of each thread's {@code value}, for every thread. */
+    static float sum(KernelContext context, float value) {
+        float[] part = context.allocateFloatLocalArray(GROUP);
         int thread = context.localIdx;
         part[thread] = value;
         context.localBarrier();
@@ -26,7 +30,8 @@ final class Reduction {
         return sum;
     }
 
-    static float max(KernelContext context, float[] part, float value) {
+    static float max(KernelContext context, float value) {
+        float[] part = context.allocateFloatLocalArray(GROUP);
         int thread = context.localIdx;
         part[thread] = value;
         context.localBarrier();

@@ -22,7 +22,6 @@ final class RowKernels {
             IntArray words,
             int task) {
         int at = state.get(1) + task;
-        float[] part = context.allocateFloatLocalArray(GROUP);
         int row = context.groupIdx;
         int d = layout.get(at);
         int from = layout.get(at + 1) + row * layout.get(at + 2);
@@ -32,7 +31,7 @@ final class RowKernels {
             float v = floats.get(from + i);
             squares += v * v;
         }
-        float mean = Reduction.sum(context, part, squares) / d;
+        float mean = Reduction.sum(context, squares) / d;
         float inverse = 1f / TornadoMath.sqrt(mean + scalars.get(layout.get(at + 7)));
         for (int i = context.localIdx; i < d; i += GROUP) {
             floats.set(to + i, floats.get(from + i) * inverse * Stored.at(floats, words, scalars, layout, at + 8, i));
@@ -52,7 +51,6 @@ final class RowKernels {
             IntArray words,
             int task) {
         int at = state.get(1) + task;
-        float[] part = context.allocateFloatLocalArray(GROUP);
         int row = context.groupIdx;
         int d = layout.get(at);
         int from = layout.get(at + 1) + row * layout.get(at + 2);
@@ -65,7 +63,7 @@ final class RowKernels {
                     * Stored.at(floats, words, scalars, layout, at + 10, i)
                     * floats.get(from + i);
         }
-        float mean = Reduction.sum(context, part, dot) * inverse * inverse / d;
+        float mean = Reduction.sum(context, dot) * inverse * inverse / d;
         for (int i = context.localIdx; i < d; i += GROUP) {
             float direct = floats.get(gradient + i) * Stored.at(floats, words, scalars, layout, at + 10, i);
             float value = inverse * (direct - floats.get(from + i) * mean);
@@ -86,7 +84,6 @@ final class RowKernels {
             IntArray words,
             int task) {
         int at = state.get(1) + task;
-        float[] part = context.allocateFloatLocalArray(GROUP);
         int row = context.groupIdx;
         int d = layout.get(at);
         int from = layout.get(at + 1) + row * layout.get(at + 2);
@@ -95,13 +92,13 @@ final class RowKernels {
         for (int i = context.localIdx; i < d; i += GROUP) {
             sum += floats.get(from + i);
         }
-        float mean = Reduction.sum(context, part, sum) / d;
+        float mean = Reduction.sum(context, sum) / d;
         float squares = 0;
         for (int i = context.localIdx; i < d; i += GROUP) {
             float v = floats.get(from + i) - mean;
             squares += v * v;
         }
-        float variance = Reduction.sum(context, part, squares) / d;
+        float variance = Reduction.sum(context, squares) / d;
         float inverse = 1f / TornadoMath.sqrt(variance + scalars.get(layout.get(at + 7)));
         for (int i = context.localIdx; i < d; i += GROUP) {
             float v = (floats.get(from + i) - mean) * inverse * Stored.at(floats, words, scalars, layout, at + 8, i);
@@ -124,7 +121,6 @@ final class RowKernels {
             IntArray words,
             int task) {
         int at = state.get(1) + task;
-        float[] part = context.allocateFloatLocalArray(GROUP);
         int row = context.groupIdx;
         int d = layout.get(at);
         int from = layout.get(at + 1) + row * layout.get(at + 2);
@@ -140,8 +136,8 @@ final class RowKernels {
             sum += g;
             dot += g * (floats.get(from + i) - mean) * inverse;
         }
-        float meanGradient = Reduction.sum(context, part, sum) / d;
-        float meanDot = Reduction.sum(context, part, dot) / d;
+        float meanGradient = Reduction.sum(context, sum) / d;
+        float meanDot = Reduction.sum(context, dot) / d;
         for (int i = context.localIdx; i < d; i += GROUP) {
             float g = floats.get(gradient + i) * Stored.at(floats, words, scalars, layout, at + 10, i);
             float normalised = (floats.get(from + i) - mean) * inverse;
@@ -157,7 +153,6 @@ final class RowKernels {
     static void crossEntropy(
             KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
         int at = state.get(1) + task;
-        float[] part = context.allocateFloatLocalArray(GROUP);
         int row = context.groupIdx;
         int d = layout.get(at);
         int from = layout.get(at + 1) + row * layout.get(at + 2);
@@ -167,12 +162,12 @@ final class RowKernels {
         for (int i = context.localIdx; i < d; i += GROUP) {
             largest = TornadoMath.max(largest, floats.get(from + i));
         }
-        float max = Reduction.max(context, part, largest);
+        float max = Reduction.max(context, largest);
         float exponentials = 0;
         for (int i = context.localIdx; i < d; i += GROUP) {
             exponentials += TornadoMath.exp(floats.get(from + i) - max);
         }
-        float sum = Reduction.sum(context, part, exponentials);
+        float sum = Reduction.sum(context, exponentials);
         if (context.localIdx == 0) {
             float loss = TornadoMath.log(sum) + (max - floats.get(from + target));
             floats.set(layout.get(at + 3) + row * layout.get(at + 4), loss);
@@ -199,7 +194,6 @@ final class RowKernels {
             IntArray words,
             int task) {
         int at = state.get(1) + task;
-        float[] part = context.allocateFloatLocalArray(GROUP);
         int row = context.groupIdx;
         int d = layout.get(at);
         float squares = 0;
@@ -207,7 +201,7 @@ final class RowKernels {
             float v = Stored.at(floats, words, scalars, layout, at + 2, row * d + i);
             squares += v * v;
         }
-        float sum = Reduction.sum(context, part, squares);
+        float sum = Reduction.sum(context, squares);
         if (context.localIdx == 0) {
             floats.set(layout.get(at + 1) + row, sum);
         }
