@@ -13,6 +13,7 @@ import io.github.rankine.engine.kernels.AttentionSpans;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
+import java.util.List;
 
 /**
  * The kernels as plain double-precision loops on one thread: what the other providers are measured against. Each
@@ -310,8 +311,12 @@ final class ReferenceKernels implements Kernels {
     }
 
     @Override
-    public double sumOfSquares(Tensor x) {
-        return Elementwise.sumOfSquares(readAll(x));
+    public double sumOfSquares(List<Tensor> tensors) {
+        double sum = 0;
+        for (Tensor tensor : tensors) {
+            sum += Elementwise.sumOfSquares(readAll(tensor));
+        }
+        return sum;
     }
 
     @Override

@@ -6,6 +6,7 @@ import static io.github.rankine.reference.Samples.scaled;
 import static io.github.rankine.reference.Samples.size;
 
 import io.github.rankine.engine.tensor.DType;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -48,6 +49,21 @@ interface ElementwiseContract extends KernelsUnderTest {
                 var out = t.output(y, s.n, s.d);
                 t.kernels().add(t.input(x, s.n, s.d), out);
                 t.expectExactly(out, plus(x, y));
+            });
+        });
+    }
+
+    @TestFactory
+    default Stream<DynamicTest> copyAndClear() {
+        return matrices().flatMap(s -> {
+            double[] x = normal(1, s.size());
+            return trials(s.toString(), t -> {
+                var out = t.output(null, s.n, s.d);
+                t.kernels().copy(t.input(x, s.n, s.d), out);
+                t.expectExactly(out, x);
+                var cleared = t.output(x, s.n, s.d);
+                t.kernels().clear(cleared);
+                t.expectExactly(cleared, new double[s.size()]);
             });
         });
     }
@@ -229,8 +245,9 @@ interface ElementwiseContract extends KernelsUnderTest {
                     double[] x = scaled(normal(1, s.size()), spread);
                     double expected = Elementwise.sumOfSquares(x);
                     return trials(s + " spread=" + spread, t -> {
-                        double actual = t.kernels().sumOfSquares(t.input(x, s.n, s.d));
-                        t.expectNumber(actual, expected, 1e-12);
+                        var tensor = t.input(x, s.n, s.d);
+                        t.expectNumber(t.kernels().sumOfSquares(List.of(tensor)), expected, 1e-12);
+                        t.expectNumber(t.kernels().sumOfSquares(List.of(tensor, tensor)), 2 * expected, 1e-12);
                     });
                 }));
     }

@@ -27,7 +27,8 @@ public abstract class KernelsContract
                 RowsContract,
                 CrossEntropyContract,
                 RowLengthsContract,
-                OptimiserContract {
+                OptimiserContract,
+                MemoryContract {
     private static final int SLAB_BYTES = 96 << 20;
 
     private final String name;

@@ -1,6 +1,7 @@
 package io.github.rankine.reference;
 
 import io.github.rankine.engine.kernels.Kernels;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.util.List;
@@ -30,13 +31,15 @@ interface KernelsUnderTest {
             Trial.Results first = null;
             for (Kernels kernels : kernels()) {
                 kernels.wrote(slab());
-                Trial trial = new Trial(kernels, SegmentAllocator.slicingAllocator(slab()), layout);
-                body.accept(trial);
-                Trial.Results results = trial.finish();
-                if (first != null) {
-                    results.assertSameBits(first);
+                try (Arena arena = Arena.ofConfined()) {
+                    Trial trial = new Trial(kernels, SegmentAllocator.slicingAllocator(slab()), arena, layout);
+                    body.accept(trial);
+                    Trial.Results results = trial.finish();
+                    if (first != null) {
+                        results.assertSameBits(first);
+                    }
+                    first = results;
                 }
-                first = results;
             }
         });
     }

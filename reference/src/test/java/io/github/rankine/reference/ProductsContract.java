@@ -9,6 +9,7 @@ import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.engine.tensor.QuantizedWeight;
+import java.lang.foreign.Arena;
 import java.lang.foreign.SegmentAllocator;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -196,7 +197,8 @@ interface ProductsContract extends KernelsUnderTest {
 
     @Test
     default void productsRefuseShapesThatDoNotFit() {
-        Trial t = new Trial(kernels().getFirst(), SegmentAllocator.slicingAllocator(slab()), Trial.Layout.ALIGNED);
+        Trial t = new Trial(
+                kernels().getFirst(), SegmentAllocator.slicingAllocator(slab()), Arena.global(), Trial.Layout.ALIGNED);
         var a = t.input(normal(1, 6), 2, 3);
         var square = t.output(null, 2, 2);
         assertThatIllegalArgumentException()

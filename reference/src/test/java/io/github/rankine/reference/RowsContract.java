@@ -6,6 +6,7 @@ import static io.github.rankine.reference.Samples.size;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 
 import io.github.rankine.engine.tensor.DType;
+import java.lang.foreign.Arena;
 import java.lang.foreign.SegmentAllocator;
 import java.util.Collections;
 import java.util.List;
@@ -109,7 +110,8 @@ interface RowsContract extends KernelsUnderTest {
 
     @Test
     default void rowsRefuseAnIndexThatIsNone() {
-        Trial t = new Trial(kernels().getFirst(), SegmentAllocator.slicingAllocator(slab()), Trial.Layout.ALIGNED);
+        Trial t = new Trial(
+                kernels().getFirst(), SegmentAllocator.slicingAllocator(slab()), Arena.global(), Trial.Layout.ALIGNED);
         for (int index : new int[] {-1, 4}) {
             int[] indices = {0, index};
             assertThatIllegalArgumentException()

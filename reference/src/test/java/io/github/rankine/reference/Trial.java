@@ -11,6 +11,7 @@ import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.engine.tensor.QuantizedWeight;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
@@ -29,20 +30,22 @@ final class Trial {
     /** How operands lie in memory. */
     enum Layout {
         /** On cache lines, without gaps. */
-        ALIGNED(0, 0, 0),
+        ALIGNED(0, 0, 0, false),
         /** Tensors with gaps between rows; weights at an odd byte, as in a file whose header has an odd length. */
-        STRIDED(0, 5, 1),
-        /** Tensors one element, and weights two bytes, off any alignment. */
-        UNALIGNED(4, 0, 2);
+        STRIDED(0, 5, 1, false),
+        /** Tensors one element, and weights two bytes, off any alignment; tensors live with the kernels. */
+        UNALIGNED(4, 0, 2, true);
 
         private final int tensorShift;
         private final int gap;
         private final int weightShift;
+        private final boolean resident;
 
-        Layout(int tensorShift, int gap, int weightShift) {
+        Layout(int tensorShift, int gap, int weightShift, boolean resident) {
             this.tensorShift = tensorShift;
             this.gap = gap;
             this.weightShift = weightShift;
+            this.resident = resident;
         }
     }
 
@@ -68,15 +71,21 @@ final class Trial {
 
     private final Kernels kernels;
     private final SegmentAllocator memory;
+    private final Arena arena;
     private final Layout layout;
     private final List<Guarded> inputs = new ArrayList<>();
     private final List<Output> outputs = new ArrayList<>();
     private final Set<Tensor> compared = new HashSet<>();
     private final List<Double> numbers = new ArrayList<>();
 
-    Trial(Kernels kernels, SegmentAllocator memory, Layout layout) {
+    /**
+     * @param memory to take operands from
+     * @param arena  closed after the trial
+     */
+    Trial(Kernels kernels, SegmentAllocator memory, Arena arena, Layout layout) {
         this.kernels = kernels;
         this.memory = memory;
+        this.arena = arena;
         this.layout = layout;
     }
 
@@ -132,7 +141,17 @@ final class Trial {
                 }
             }
         }
+        if (layout.resident) {
+            kernels.adopt(guarded, arena);
+        }
         return tensor;
+    }
+
+    /** Has the host see what kernels did to memory that lives with them, canaries and all. */
+    private void fetch(Guarded operand) {
+        if (layout.resident) {
+            kernels.fetch(Tensor.of(operand.memory, 1, operand.memory.byteSize() / 4));
+        }
     }
 
     private long span(int rows, int cols) {
@@ -216,6 +235,7 @@ final class Trial {
 
     private void expectWithin(Tensor output, double[] expected, double magnitude, double ownShare) {
         compared.add(output);
+        kernels.fetch(output);
         assertThat(expected).hasSize((int) output.size());
         for (int i = 0; i < expected.length; i++) {
             long row = i / output.cols();
@@ -242,6 +262,8 @@ final class Trial {
 
     /** Looks after everything that no expectation names, and gives all results. */
     Results finish() {
+        inputs.forEach(this::fetch);
+        outputs.forEach(output -> fetch(output.guarded));
         for (int i = 0; i < inputs.size(); i++) {
             inputs.get(i).assertUnchanged("first byte changed of input " + i);
         }

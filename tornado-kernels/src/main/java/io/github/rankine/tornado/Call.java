@@ -6,6 +6,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalInt;
 import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task5;
 import uk.ac.manchester.tornado.api.common.TornadoFunctions.Task6;
@@ -14,7 +15,7 @@ import uk.ac.manchester.tornado.api.types.arrays.DoubleArray;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
-/** A kernel's parameters as they are put together, and the tensors of the host that go to the device and back for it. */
+/** A kernel's parameters as they are put together, and the tensors that do not live on the device: these go there and back for it. */
 final class Call {
     private static final int MOST = 64;
 
@@ -80,7 +81,12 @@ final class Call {
     }
 
     Call scalar(double value) {
-        return numbers(program.scalar(value));
+        return numbers(program.scalars(value));
+    }
+
+    /** Numbers that lie one after another, by the place of the first. */
+    Call scalars(double... values) {
+        return numbers(program.scalars(values));
     }
 
     Call integers(int[] values) {
@@ -123,6 +129,10 @@ final class Call {
     private int place(Tensor tensor, boolean isRead, boolean isWritten) {
         if (tensor.size() == 0) {
             return 0;
+        }
+        OptionalInt resident = memory.find(tensor.segment());
+        if (resident.isPresent()) {
+            return resident.getAsInt();
         }
         Visit visit = visitors.get(tensor);
         if (visit == null) {
@@ -174,14 +184,18 @@ final class Call {
         if (groups > 0) {
             program.add(new Launch(name, kernel, List.of(operands), Arrays.copyOf(parameters, count), groups));
         }
-        program.run();
-        visitors.forEach((tensor, visit) -> {
-            if (visit.returns) {
-                memory.download(visit.place, tensor);
-                // It may be a weight as well, as what is trained is.
-                memory.forget(tensor.segment());
-            }
-            memory.give(visit.place, tensor.segment().byteSize() / 4);
-        });
+        visitors.forEach((tensor, visit) -> program.afterwards(() -> endOf(visit, tensor)));
+        if (memory.isCrowded() || visitors.values().stream().anyMatch(visit -> visit.returns)) {
+            program.run();
+        }
+    }
+
+    private void endOf(Visit visit, Tensor tensor) {
+        if (visit.returns) {
+            memory.download(visit.place, tensor);
+            // It may be a weight as well, as what is trained is.
+            memory.forget(tensor.segment());
+        }
+        memory.give(visit.place, tensor.segment().byteSize() / 4);
     }
 }

@@ -18,6 +18,12 @@ interface Device extends AutoCloseable {
 
     double[] readResults(int count);
 
+    /** Bytes that came to the device so far. */
+    long bytesIn();
+
+    /** Bytes that went to the host so far. */
+    long bytesOut();
+
     /** Runs the sections, whose layout is on the device, one after another. */
     void run(List<List<Launch>> sections);
 

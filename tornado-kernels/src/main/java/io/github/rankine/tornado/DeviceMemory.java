@@ -8,6 +8,7 @@ import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.engine.tensor.QuantizedWeight;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -15,6 +16,8 @@ import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Iterator;
 import java.util.Map;
+import java.util.OptionalInt;
+import java.util.TreeMap;
 
 /** Where on the device the memory of tensors and weights is. */
 final class DeviceMemory {
@@ -23,9 +26,18 @@ final class DeviceMemory {
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private final Device device;
+    private final Program program;
     private final Ranges floats;
     private final Ranges words;
     private final Map<Key, Frozen> frozen = new HashMap<>();
+    /** What lives on the device, by the host's address. */
+    private final TreeMap<Long, Region> regions = new TreeMap<>();
+
+    private long visiting;
+    private boolean closed;
+
+    /** Memory of the host and where the device has it. */
+    private record Region(long bytes, int place) {}
 
     /** A weight's memory; another arena's at the same address is another. */
     private record Key(long address, long bytes, MemorySegment.Scope scope) {
@@ -38,18 +50,89 @@ final class DeviceMemory {
     /** A copy of a weight: its parameters as {@link Stored} has them, and what it takes. */
     private record Frozen(int[] parameters, int floatsAt, long floatsTaken, int wordsAt, long wordsTaken) {}
 
-    DeviceMemory(Device device) {
+    DeviceMemory(Device device, Program program) {
         this.device = device;
+        this.program = program;
         floats = new Ranges("tensors", device.arrays().floats().getSize());
         words = new Ranges("weights", device.arrays().words().getSize());
     }
 
+    /** Memory that lives on the device until {@code arena} is closed, whatever it holds. */
+    MemorySegment allocate(Arena arena, long bytes) {
+        int place = floats.take(elements(bytes));
+        long[] address = new long[1];
+        MemorySegment host = LazyMemory.allocate(arena, 4 * elements(bytes), () -> release(address[0]));
+        address[0] = host.address();
+        regions.put(host.address(), new Region(host.byteSize(), place));
+        return host;
+    }
+
+    /** Has memory of the host live on the device until {@code arena} is closed; what does already stays as it is. */
+    void adopt(MemorySegment host, Arena arena) {
+        if (host.byteSize() == 0 || find(host).isPresent()) {
+            return;
+        }
+        forget(host);
+        int place = floats.take(elements(host.byteSize()));
+        upload(host, place);
+        long address = host.address();
+        regions.put(address, new Region(host.byteSize(), place));
+        // A view of it whose end is the arena's.
+        MemorySegment.ofAddress(address).reinterpret(host.byteSize(), arena, gone -> release(address));
+    }
+
+    private static long elements(long bytes) {
+        return Math.max(1, Math.ceilDiv(bytes, 4L));
+    }
+
+    private void release(long address) {
+        if (closed) {
+            return;
+        }
+        // Kernels that wait may be working on it.
+        program.run();
+        Region region = regions.remove(address);
+        floats.give(region.place(), elements(region.bytes()));
+    }
+
+    /** Where memory of the host is on the device, if it lives there. */
+    OptionalInt find(MemorySegment host) {
+        Map.Entry<Long, Region> before = regions.floorEntry(host.address());
+        if (before == null) {
+            return OptionalInt.empty();
+        }
+        long from = host.address() - before.getKey();
+        Region region = before.getValue();
+        return from + host.byteSize() <= region.bytes() && from < region.bytes()
+                ? OptionalInt.of((int) (region.place() + from / 4))
+                : OptionalInt.empty();
+    }
+
+    /** Takes what the host wrote for what is there. */
+    void wrote(MemorySegment host) {
+        OptionalInt place = find(host);
+        if (place.isPresent()) {
+            program.run();
+            upload(host, place.getAsInt());
+        } else {
+            forget(host);
+        }
+    }
+
     /** Room for a call. */
     int take(long count) {
+        visiting += count;
         return floats.take(count);
     }
 
+    /** Whether what calls brought with them takes so much room that they should run. */
+    boolean isCrowded() {
+        return visiting > floats.capacity() / 8;
+    }
+
+    /** Ends a call's use of that room; no kernel that waits may need it. */
     void give(int place, long count) {
+        visiting -= count;
         floats.give(place, count);
     }
 
@@ -83,18 +166,26 @@ final class DeviceMemory {
         }
     }
 
-    /** A weight's parameters; a frozen one is copied the first time it is used. */
+    /** A weight's parameters; a frozen one that does not live there is copied the first time it is used. */
     int[] weight(Weight weight) {
         if (weight.size() > Integer.MAX_VALUE) {
             throw new RankineException(
                     "a weight of " + weight.size() + " elements is too large for --kernels tornado, which takes "
                             + Integer.MAX_VALUE + ": use --kernels vector");
         }
+        OptionalInt resident = weight instanceof DenseWeight dense && dense.type() == DType.F32
+                ? find(dense.data().asSlice(0, dense.bytes()))
+                : OptionalInt.empty();
+        if (resident.isPresent()) {
+            return new int[] {Stored.F32, resident.getAsInt(), 0, 1};
+        }
         return frozen.computeIfAbsent(Key.of(weight), key -> copy(weight)).parameters;
     }
 
     /** Forgets copies of weights in memory that was written, or is gone. */
     void forget(MemorySegment memory) {
+        // Kernels that wait may read them.
+        program.run();
         for (Iterator<Map.Entry<Key, Frozen>> all = frozen.entrySet().iterator(); all.hasNext(); ) {
             Map.Entry<Key, Frozen> entry = all.next();
             Key key = entry.getKey();
@@ -107,6 +198,11 @@ final class DeviceMemory {
                 all.remove();
             }
         }
+    }
+
+    /** Lets what outlives the device end without it. */
+    void close() {
+        closed = true;
     }
 
     private Frozen copy(Weight weight) {

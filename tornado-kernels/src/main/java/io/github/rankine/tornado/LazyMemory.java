@@ -1,6 +1,7 @@
 package io.github.rankine.tornado;
 
 import io.github.rankine.engine.RankineException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
@@ -9,28 +10,48 @@ import java.lang.invoke.MethodHandle;
 import uk.ac.manchester.tornado.api.types.arrays.TornadoNativeArray;
 
 /**
- * Zeroed memory that takes none until it is touched: TornadoVM wants a host array for each of the device's, and those of tensors and weights
- * are never copied as wholes. It lives as long as the process.
+ * Zeroed memory that takes none until it is touched: addresses for what is on the device. TornadoVM wants a host array for each of the
+ * device's, and those of tensors and weights are never copied as wholes.
  */
 final class LazyMemory {
+    private static final MethodHandle CALLOC = function(
+            "calloc", FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+    private static final MethodHandle FREE = function("free", FunctionDescriptor.ofVoid(ValueLayout.ADDRESS));
+
     private LazyMemory() {}
 
-    /** Room for an array of that many bytes and TornadoVM's header before them. */
-    static MemorySegment allocate(long bytes) {
-        long size = bytes + TornadoNativeArray.ARRAY_HEADER;
+    private static MethodHandle function(String name, FunctionDescriptor type) {
         Linker linker = Linker.nativeLinker();
-        MethodHandle calloc = linker.downcallHandle(
-                linker.defaultLookup().findOrThrow("calloc"),
-                FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
+        return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), type);
+    }
+
+    /** Room for an array of that many bytes and TornadoVM's header before them, as long as the process lives. */
+    static MemorySegment ofArray(long bytes) {
+        return allocate(Arena.global(), bytes + TornadoNativeArray.ARRAY_HEADER, () -> {});
+    }
+
+    /** Room for {@code bytes} until {@code arena} is closed, which also runs {@code atEnd}. */
+    static MemorySegment allocate(Arena arena, long bytes, Runnable atEnd) {
         try {
-            MemorySegment memory = (MemorySegment) calloc.invokeExact(1L, size);
+            MemorySegment memory = (MemorySegment) CALLOC.invokeExact(1L, bytes);
             if (memory.address() == 0) {
                 throw new RankineException(
-                        "the system has no " + (size >> 20) + " MiB of address space: lower --device-memory");
+                        "the system has no " + (bytes >> 20) + " MiB of address space: lower --device-memory");
             }
-            return memory.reinterpret(size);
+            return memory.reinterpret(bytes, arena, gone -> {
+                atEnd.run();
+                free(gone);
+            });
         } catch (RankineException e) {
             throw e;
+        } catch (Throwable e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static void free(MemorySegment memory) {
+        try {
+            FREE.invokeExact(memory);
         } catch (Throwable e) {
             throw new IllegalStateException(e);
         }

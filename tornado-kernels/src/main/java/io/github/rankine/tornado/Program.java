@@ -1,25 +1,40 @@
 package io.github.rankine.tornado;
 
+import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 
 /** Kernels that were asked for and have not run yet, in sections, and the numbers that they read. */
 final class Program {
-    /** A section's longest list of kernels: TornadoVM's buffer for a graph is small. */
-    private static final int LONGEST = 48;
+    /** A section's longest list of kernels: TornadoVM's buffer for a graph is finite. */
+    private static final int LONGEST = 256;
+
+    /** A section's longest list of one kernel alone, so that an optimiser's hundreds are a few graphs that serve any number. */
+    private static final int REPEATED = 8;
+
+    /** Numbers that any single kernel needs at most. */
+    private static final int ROOM = 256;
 
     private final Device device;
     private final List<List<Launch>> sections = new ArrayList<>();
     private final int[] state = new int[DeviceArrays.STATE];
     private final float[] scalars = new float[DeviceArrays.SCALARS];
-    private final Map<int[], Integer> placed = new IdentityHashMap<>();
-    private int[] layoutOnDevice = {};
+    private final Map<int[], Integer> integersAt = new IdentityHashMap<>();
+    private final Map<List<Float>, Integer> scalarsAt = new HashMap<>();
+    private final List<Runnable> afterwards = new ArrayList<>();
+    /** Where the layouts are that the device has, each by its numbers. */
+    private final Map<IntBuffer, Integer> layoutsAt = new HashMap<>();
+
+    private int layoutsEnd;
+    private boolean marked;
     private int parameters;
     private int stateEnd = DeviceArrays.STATE_DATA;
     private int scalarsEnd = Stored.CONSTANTS;
+    private long tasks;
 
     Program(Device device) {
         this.device = device;
@@ -28,68 +43,130 @@ final class Program {
     /** Room for one more kernel and its numbers; runs what there is if need be. */
     void reserve() {
         boolean full = stateEnd > state.length / 2
-                || scalarsEnd + 32 > scalars.length
-                || parameters + 4 * sections.size() + 256 > DeviceArrays.LAYOUT;
+                || scalarsEnd + ROOM > scalars.length
+                || sections.size() + 1 + parameters + ROOM > DeviceArrays.LAYOUT;
         if (full) {
             run();
         }
     }
 
     void add(Launch launch) {
-        if (sections.isEmpty() || sections.getLast().size() == LONGEST) {
+        if (marked || sections.isEmpty() || isFull(sections.getLast(), launch)) {
             sections.add(new ArrayList<>());
+            marked = false;
         }
         sections.getLast().add(launch);
         parameters += launch.parameters().length;
     }
 
-    /** The place of a number among the scalars. */
-    int scalar(double value) {
-        scalars[scalarsEnd] = (float) value;
-        return scalarsEnd++;
+    private static boolean isFull(List<Launch> section, Launch next) {
+        boolean repeats = section.size() >= REPEATED
+                && section.stream().allMatch(launch -> launch.name().equals(next.name()));
+        return repeats || section.size() == LONGEST;
     }
 
-    /** The place of integers in the state; the same array is there once. */
-    int integers(int[] values) {
-        Integer place = placed.get(values);
+    /** What comes next is a section of its own. */
+    void mark() {
+        marked = true;
+    }
+
+    /** Does something when all that was added has run. */
+    void afterwards(Runnable action) {
+        afterwards.add(action);
+    }
+
+    /** Kernels that have run. */
+    long tasks() {
+        return tasks;
+    }
+
+    /** The place among the scalars of numbers that lie there one after another. */
+    int scalars(double... values) {
+        List<Float> key = Arrays.stream(values).mapToObj(value -> (float) value).toList();
+        Integer place = scalarsAt.get(key);
         if (place == null) {
+            place = scalarsEnd;
+            for (float value : key) {
+                scalars[scalarsEnd++] = value;
+            }
+            scalarsAt.put(key, place);
+        }
+        return place;
+    }
+
+    /** The place of integers in the state; an array that comes again is there once. */
+    int integers(int[] values) {
+        Integer place = integersAt.get(values);
+        if (place == null || !Arrays.equals(state, place, place + values.length, values, 0, values.length)) {
             place = stateEnd;
             System.arraycopy(values, 0, state, stateEnd, values.length);
             stateEnd += values.length;
-            placed.put(values, place);
+            integersAt.put(values, place);
         }
         return place;
     }
 
     /** Runs everything that was added. */
     void run() {
-        if (sections.isEmpty()) {
-            return;
+        List<Runnable> actions = List.copyOf(afterwards);
+        try {
+            if (!sections.isEmpty()) {
+                send();
+                device.run(sections);
+                sections.forEach(section -> tasks += section.size());
+            }
+        } finally {
+            clear();
         }
-        int[] layout = layout();
-        if (!Arrays.equals(layout, layoutOnDevice)) {
-            device.write(device.arrays().layout(), 0, layout, layout.length);
-            layoutOnDevice = layout;
-        }
+        actions.forEach(Runnable::run);
+    }
+
+    private void send() {
+        // The number of the section that comes next.
+        state[0] = layoutOnDevice();
         if (scalarsEnd > Stored.CONSTANTS) {
-            int count = scalarsEnd - Stored.CONSTANTS;
             float[] values = Arrays.copyOfRange(scalars, Stored.CONSTANTS, scalarsEnd);
-            device.write(device.arrays().scalars(), Stored.CONSTANTS, values, count);
+            device.write(device.arrays().scalars(), Stored.CONSTANTS, values, values.length);
         }
-        // Last, for it says that the first section comes next.
+        // Last, for each transfer counts as a section.
         device.write(device.arrays().state(), 0, state, stateEnd);
-        device.run(sections);
-        clear();
     }
 
     private void clear() {
         sections.clear();
-        placed.clear();
+        integersAt.clear();
+        scalarsAt.clear();
+        afterwards.clear();
+        marked = false;
         parameters = 0;
         stateEnd = DeviceArrays.STATE_DATA;
         scalarsEnd = Stored.CONSTANTS;
     }
 
+    /** Where the device has the layout; it is sent unless it came before, as it does step after step. */
+    private int layoutOnDevice() {
+        int[] layout = layout();
+        IntBuffer key = IntBuffer.wrap(layout);
+        Integer known = layoutsAt.get(key);
+        if (known != null) {
+            return known;
+        }
+        if (layoutsEnd + layout.length > DeviceArrays.LAYOUT) {
+            layoutsAt.clear();
+            layoutsEnd = 0;
+        }
+        int place = layoutsEnd;
+        int[] moved = layout.clone();
+        for (int i = 0; i < sections.size(); i++) {
+            moved[i] += place;
+        }
+        device.write(device.arrays().layout(), place, moved, moved.length);
+        layoutsAt.put(key, place);
+        layoutsEnd += layout.length;
+        return place;
+    }
+
+    /** Where each section begins, then the sections' parameters. */
     private int[] layout() {
         int[] layout = new int[sections.size() + parameters];
         int at = sections.size();

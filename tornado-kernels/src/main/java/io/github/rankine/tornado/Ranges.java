@@ -16,6 +16,10 @@ final class Ranges {
         free.put(0, capacity);
     }
 
+    int capacity() {
+        return capacity;
+    }
+
     /** Elements that are taken. */
     private long used() {
         return capacity

@@ -42,6 +42,8 @@ final class TaskGraphDevice implements Device {
     private final Map<String, Object> travelling = new HashMap<>();
     private final Map<String, WorkerGrid1D> workers = new HashMap<>();
     private TornadoExecutionPlan plan;
+    private long bytesIn;
+    private long bytesOut;
 
     TaskGraphDevice(TornadoDevice device, int floats, int words) {
         this.device = device;
@@ -49,8 +51,8 @@ final class TaskGraphDevice implements Device {
                 new IntArray(DeviceArrays.STATE),
                 new IntArray(DeviceArrays.LAYOUT),
                 new FloatArray(DeviceArrays.SCALARS),
-                FloatArray.fromSegmentShallow(LazyMemory.allocate(4L * floats)),
-                IntArray.fromSegmentShallow(LazyMemory.allocate(4L * words)),
+                FloatArray.fromSegmentShallow(LazyMemory.ofArray(4L * floats)),
+                IntArray.fromSegmentShallow(LazyMemory.ofArray(4L * words)),
                 new DoubleArray(DeviceArrays.RESULTS));
         TaskGraph owner = new TaskGraph(OWNER);
         owner.transferToDevice(DataTransferMode.UNDER_DEMAND, all());
@@ -144,7 +146,7 @@ final class TaskGraphDevice implements Device {
                 graph.task("in", TransferKernels::intsIn, context, header, staging, target);
                 graph.transferToHost(DataTransferMode.EVERY_EXECUTION, header);
             });
-            send(index, "in", at + first, length);
+            send(index, at + first, length, 4L * staging.getSize());
         }
     }
 
@@ -160,15 +162,33 @@ final class TaskGraphDevice implements Device {
                 graph.task("in", TransferKernels::floatsIn, context, header, staging, target);
                 graph.transferToHost(DataTransferMode.EVERY_EXECUTION, header);
             });
-            send(index, "in", at + first, length);
+            send(index, at + first, length, 4L * staging.getSize());
         }
     }
 
-    private void send(int index, String task, int at, int length) {
+    private void send(int index, int at, int length, long bytes) {
+        transfer(index, "in", at, length);
+        bytesIn += bytes;
+        // The header comes back, so that the host knows when it may write again.
+        bytesOut += 4L * header.getSize();
+    }
+
+    private void transfer(int index, String task, int at, int length) {
         header.set(0, at);
         header.set(1, length);
         grid("g" + index + "." + task, Math.ceilDiv(length, Reduction.GROUP));
         execute(index);
+        bytesIn += 4L * header.getSize();
+    }
+
+    @Override
+    public long bytesIn() {
+        return bytesIn;
+    }
+
+    @Override
+    public long bytesOut() {
+        return bytesOut;
     }
 
     @Override
@@ -180,7 +200,8 @@ final class TaskGraphDevice implements Device {
             graph.task("out", TransferKernels::floatsOut, context, header, arrays.floats(), staging);
             graph.transferToHost(DataTransferMode.EVERY_EXECUTION, staging);
         });
-        fetch(index, at, count);
+        transfer(index, "out", at, count);
+        bytesOut += 4L * staging.getSize();
         float[] values = new float[count];
         MemorySegment.copy(staging.getSegment(), ValueLayout.JAVA_FLOAT, 0, values, 0, count);
         return values;
@@ -195,17 +216,11 @@ final class TaskGraphDevice implements Device {
             graph.task("out", TransferKernels::doublesOut, context, header, arrays.results(), staging);
             graph.transferToHost(DataTransferMode.EVERY_EXECUTION, staging);
         });
-        fetch(index, 0, count);
+        transfer(index, "out", 0, count);
+        bytesOut += 8L * staging.getSize();
         double[] values = new double[count];
         MemorySegment.copy(staging.getSegment(), ValueLayout.JAVA_DOUBLE, 0, values, 0, count);
         return values;
-    }
-
-    private void fetch(int index, int at, int count) {
-        header.set(0, at);
-        header.set(1, count);
-        grid("g" + index + ".out", Math.ceilDiv(count, Reduction.GROUP));
-        execute(index);
     }
 
     @Override

@@ -8,10 +8,15 @@ import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.SequencedMap;
 
 /**
- * The kernels on a device. Copies of frozen weights stay there; tensors go there and back with each call.
+ * The kernels on a device. What lives there, and copies of frozen weights, stay there; other tensors go there and back with each call. Kernels run when
+ * their results are asked for.
  */
 final class TornadoKernels implements Kernels {
     private final Device device;
@@ -22,7 +27,7 @@ final class TornadoKernels implements Kernels {
         this.device = device;
         DeviceArrays arrays = device.arrays();
         program = new Program(device);
-        memory = new DeviceMemory(device);
+        memory = new DeviceMemory(device, program);
         device.write(arrays.scalars(), 0, Stored.constants(nf4Values), Stored.CONSTANTS);
     }
 
@@ -103,7 +108,13 @@ final class TornadoKernels implements Kernels {
         call.runElements(PointwiseKernels::scale, x.size());
     }
 
-    private void clear(Tensor y) {
+    @Override
+    public void copy(Tensor x, Tensor y) {
+        scale(x, 1, y, false);
+    }
+
+    @Override
+    public void clear(Tensor y) {
         elements("clear", y).output(y, false).runElements(PointwiseKernels::clear, y.size());
     }
 
@@ -489,14 +500,25 @@ final class TornadoKernels implements Kernels {
     // ---- optimiser -----------------------------------------------------------------------------------------------
 
     @Override
-    public double sumOfSquares(Tensor x) {
-        call("sumOfSquares")
-                .numbers(x.cols(), x.rows())
-                .tensor(x)
-                .numbers(0)
-                .runForResults(RowKernels::sumOfSquares, 1);
-        program.run();
-        return device.readResults(1)[0];
+    public double sumOfSquares(List<Tensor> tensors) {
+        double sum = 0;
+        for (int first = 0; first < tensors.size(); first += DeviceArrays.RESULTS) {
+            List<Tensor> some = tensors.subList(first, Math.min(first + DeviceArrays.RESULTS, tensors.size()));
+            program.mark();
+            for (int i = 0; i < some.size(); i++) {
+                Tensor x = some.get(i);
+                call("sumOfSquares")
+                        .numbers(x.cols(), x.rows())
+                        .tensor(x)
+                        .numbers(i)
+                        .runForResults(RowKernels::sumOfSquares, 1);
+            }
+            program.run();
+            for (double result : device.readResults(some.size())) {
+                sum += result;
+            }
+        }
+        return sum;
     }
 
     @Override
@@ -507,32 +529,69 @@ final class TornadoKernels implements Kernels {
                 .tensor(gradient)
                 .output(firstMoment, true)
                 .output(secondMoment, true)
-                .scalar(step.gradientScale());
-        double[] others = {
-            step.decayFactor(),
-            step.beta1(),
-            1 - step.beta1(),
-            step.beta2(),
-            1 - step.beta2(),
-            step.stepSize(),
-            step.secondCorrection(),
-            step.epsilon()
-        };
-        for (double other : others) {
-            program.scalar(other);
-        }
+                .scalars(
+                        step.gradientScale(),
+                        step.decayFactor(),
+                        step.beta1(),
+                        1 - step.beta1(),
+                        step.beta2(),
+                        1 - step.beta2(),
+                        step.stepSize(),
+                        step.secondCorrection(),
+                        step.epsilon());
         call.runElements(OptimiserKernels::adamW, parameter.size());
     }
 
     // ---- memory --------------------------------------------------------------------------------------------------
 
     @Override
+    public MemorySegment allocate(Arena arena, long bytes) {
+        MemorySegment fresh = memory.allocate(arena, bytes);
+        // Device memory begins with anything in it.
+        clear(Tensor.of(fresh, 1, fresh.byteSize() / 4));
+        return fresh;
+    }
+
+    @Override
+    public void adopt(MemorySegment host, Arena arena) {
+        memory.adopt(host, arena);
+    }
+
+    @Override
+    public void fetch(Tensor tensor) {
+        memory.find(tensor.segment()).ifPresent(place -> {
+            program.run();
+            memory.download(place, tensor);
+        });
+    }
+
+    @Override
     public void wrote(MemorySegment host) {
-        memory.forget(host);
+        memory.wrote(host);
+    }
+
+    @Override
+    public void mark() {
+        program.mark();
+    }
+
+    @Override
+    public void finish() {
+        program.run();
+    }
+
+    @Override
+    public SequencedMap<String, Long> counters() {
+        SequencedMap<String, Long> counters = new LinkedHashMap<>();
+        counters.put("tasks", program.tasks());
+        counters.put("bytes_to_device", device.bytesIn());
+        counters.put("bytes_to_host", device.bytesOut());
+        return counters;
     }
 
     @Override
     public void close() {
+        memory.close();
         device.close();
     }
 }

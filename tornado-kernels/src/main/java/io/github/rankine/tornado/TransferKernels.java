@@ -13,7 +13,7 @@ final class TransferKernels {
     static void advance(KernelContext context, IntArray state, IntArray layout) {
         if (context.globalIdx == 0) {
             // Before the first upload the memory holds anything.
-            int section = state.get(0) & (DeviceArrays.LAYOUT / 2 - 1);
+            int section = state.get(0) & (DeviceArrays.LAYOUT - 1);
             state.set(1, layout.get(section));
             state.set(0, section + 1);
         }

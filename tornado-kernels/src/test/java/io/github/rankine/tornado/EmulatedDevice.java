@@ -8,6 +8,8 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 /** A device of plain Java. */
 final class EmulatedDevice implements Device {
     private final DeviceArrays arrays;
+    private long bytesIn;
+    private long bytesOut;
 
     EmulatedDevice(int floats, int words) {
         arrays = new DeviceArrays(
@@ -29,6 +31,7 @@ final class EmulatedDevice implements Device {
         for (int i = 0; i < count; i++) {
             target.set(at + i, values[i]);
         }
+        bytesIn += 4L * count;
     }
 
     @Override
@@ -36,6 +39,7 @@ final class EmulatedDevice implements Device {
         for (int i = 0; i < count; i++) {
             target.set(at + i, values[i]);
         }
+        bytesIn += 4L * count;
     }
 
     @Override
@@ -44,6 +48,7 @@ final class EmulatedDevice implements Device {
         for (int i = 0; i < count; i++) {
             values[i] = arrays.floats().get(at + i);
         }
+        bytesOut += 4L * count;
         return values;
     }
 
@@ -53,7 +58,18 @@ final class EmulatedDevice implements Device {
         for (int i = 0; i < count; i++) {
             values[i] = arrays.results().get(i);
         }
+        bytesOut += 8L * count;
         return values;
+    }
+
+    @Override
+    public long bytesIn() {
+        return bytesIn;
+    }
+
+    @Override
+    public long bytesOut() {
+        return bytesOut;
     }
 
     @Override

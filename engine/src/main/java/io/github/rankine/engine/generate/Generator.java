@@ -43,7 +43,7 @@ public final class Generator {
             sampler.see(token);
         }
         List<Integer> tokens = new ArrayList<>();
-        try (Workspace workspace = Workspace.empty();
+        try (Workspace workspace = Workspace.empty(kernels);
                 KeyValueCache cache = decoder.newCache(prompt.length + limit, kernels)) {
             workspace.reserve(Math.max(planned(1), planned(Math.min(prompt.length, PROMPT_CHUNK))));
             int[] next = prompt;
@@ -103,6 +103,7 @@ public final class Generator {
         }
         Variable scores = decoder.logits(tape, hidden);
         tape.done(hidden);
+        kernels.fetch(scores.value());
         float[] logits = scores.value().toArray();
         tape.done(scores);
         return logits;

@@ -45,10 +45,12 @@ public final class Logits {
         int[] rows = IntStream.range(0, ids.length).toArray();
         Batch batch = new Batch(ids, positions, starts, rows, new int[ids.length]);
         try (Workspace planning = Workspace.planning();
-                Workspace workspace = Workspace.empty()) {
+                Workspace workspace = Workspace.empty(kernels)) {
             compute(Tape.withoutGradients(PlanningKernels.create(), planning), decoder, batch);
             workspace.reserve(planning.peak());
-            out.copyFrom(compute(Tape.withoutGradients(kernels, workspace), decoder, batch));
+            Tensor logits = compute(Tape.withoutGradients(kernels, workspace), decoder, batch);
+            kernels.fetch(logits);
+            out.copyFrom(logits);
         }
     }
 

@@ -2,7 +2,11 @@ package io.github.rankine.engine.kernels;
 
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.SequencedMap;
 
 /**
  * Every computation of a training or generation step, forward and backward. A provider is chosen by
@@ -34,6 +38,16 @@ public interface Kernels extends AutoCloseable {
     void matmulTN(Tensor a, Tensor b, Tensor c, float alpha, boolean accumulate);
 
     // ---- element-wise --------------------------------------------------------------------------------------------
+
+    /** {@code y[n, d] = x[n, d]}. */
+    default void copy(Tensor x, Tensor y) {
+        y.copyFrom(x);
+    }
+
+    /** {@code y[n, d] = 0}. */
+    default void clear(Tensor y) {
+        y.clear();
+    }
 
     /** {@code y[n, d] += x[n, d]}. */
     void add(Tensor x, Tensor y);
@@ -207,8 +221,8 @@ public interface Kernels extends AutoCloseable {
 
     // ---- optimiser -----------------------------------------------------------------------------------------------
 
-    /** {@code Σ x²} in double precision and a fixed order. */
-    double sumOfSquares(Tensor x);
+    /** {@code Σ x²} over all tensors in double precision and a fixed order, each tensor's sum by itself first. */
+    double sumOfSquares(List<Tensor> tensors);
 
     /**
      * One step of AdamW (Loshchilov and Hutter 2019) in place: {@code parameter}, {@code firstMoment} and
@@ -218,11 +232,40 @@ public interface Kernels extends AutoCloseable {
 
     // ---- memory of a device --------------------------------------------------------------------------------------
 
+    // Kernels on the CPU compute in the host's memory, and there is nothing to do here. Those with a memory of their
+    // own bring other
+    // operands there and results back with each call.
+
     /**
-     * Says that the host wrote this memory, of which kernels may have a copy. Where kernels compute in the host's memory, as on the CPU,
-     * there is nothing to do.
+     * Zeroed memory that lives with the kernels, until {@code arena} is closed: the host sees what they computed in it after {@link #fetch}, and
+     * says by {@link #wrote} what it changed there.
      */
+    default MemorySegment allocate(Arena arena, long bytes) {
+        return arena.allocate(Math.max(4, bytes), Tensor.ALIGNMENT);
+    }
+
+    /** Has memory of the host live with the kernels from here on as if {@link #allocate} had made it, with what it holds. */
+    default void adopt(MemorySegment memory, Arena arena) {}
+
+    /** Brings what kernels computed in a tensor to the host. */
+    default void fetch(Tensor tensor) {}
+
+    /** Says that the host wrote this memory, of which kernels may have a copy. */
     default void wrote(MemorySegment memory) {}
+
+    /**
+     * Between two of these calls lies work that comes again, as a layer's forward or backward pass does: kernels that run later than they are
+     * called may run it as one.
+     */
+    default void mark() {}
+
+    /** Waits until all that was called is done. */
+    default void finish() {}
+
+    /** What was counted since the kernels were made, by name: tasks that ran on a device, bytes that went there and back. */
+    default SequencedMap<String, Long> counters() {
+        return new LinkedHashMap<>();
+    }
 
     /** Stops the provider's threads and frees its buffers. */
     @Override

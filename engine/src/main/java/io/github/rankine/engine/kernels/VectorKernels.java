@@ -2,6 +2,7 @@ package io.github.rankine.engine.kernels;
 
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
+import java.util.List;
 
 /**
  * Kernels on the CPU through the Vector API. Each subject has its class; here shapes are checked. One computation runs at a
@@ -427,8 +428,8 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
-    public double sumOfSquares(Tensor x) {
-        return optimiser.sumOfSquares(x);
+    public double sumOfSquares(List<Tensor> tensors) {
+        return tensors.stream().mapToDouble(optimiser::sumOfSquares).reduce(0, Double::sum);
     }
 
     @Override

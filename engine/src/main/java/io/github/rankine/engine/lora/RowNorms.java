@@ -7,6 +7,7 @@ import io.github.rankine.engine.tape.Tape;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
+import java.util.List;
 
 /**
  * The lengths of the rows of {@code W + s · B · A}, {@code [out, in]}, found without forming it: of row j, with {@code b} the row of B,
@@ -21,10 +22,13 @@ final class RowNorms {
     private final Tensor squares;
     private final Tensor factors;
     private final Tensor inverseNorms;
+    private final Arena arena;
     private Weight measured;
+    private Kernels measuring;
     private boolean current;
 
-    private RowNorms(Tensor squares, Tensor factors, Tensor inverseNorms) {
+    private RowNorms(Arena arena, Tensor squares, Tensor factors, Tensor inverseNorms) {
+        this.arena = arena;
         this.squares = squares;
         this.factors = factors;
         this.inverseNorms = inverseNorms;
@@ -32,6 +36,7 @@ final class RowNorms {
 
     static RowNorms allocate(Arena arena, long outputs) {
         return new RowNorms(
+                arena,
                 Tensor.allocate(arena, 1, outputs),
                 Tensor.allocate(arena, 1, outputs),
                 Tensor.allocate(arena, 1, outputs));
@@ -39,7 +44,7 @@ final class RowNorms {
 
     static RowNorms planned(long outputs) {
         Tensor shape = Tensor.shapeOnly(1, outputs);
-        return new RowNorms(shape, shape, shape);
+        return new RowNorms(null, shape, shape, shape);
     }
 
     long bytes() {
@@ -59,7 +64,7 @@ final class RowNorms {
     /** Measures anew if the matrices may have changed: after every pass that records gradients. */
     void measure(Tape tape, PlainLora update, Parameter magnitude, LinearBase base) {
         Weight weight = base.weight().value();
-        boolean sameBase = weight.equals(measured);
+        boolean sameBase = weight.equals(measured) && tape.kernels() == measuring;
         if (current && !tape.isRecording() && sameBase) {
             return;
         }
@@ -74,8 +79,12 @@ final class RowNorms {
         Buffer ba = tape.take(outputs, rank);
         boolean real = aw.tensor().hasMemory();
         if (real && !sameBase) {
+            for (Tensor tensor : List.of(squares, factors, inverseNorms)) {
+                kernels.adopt(tensor.segment(), arena);
+            }
             kernels.squaredNorms(weight, base.transposed(), squares);
             measured = weight;
+            measuring = kernels;
         }
         if (base.transposed()) {
             kernels.matmulNN(a.value().asTensor(), weight, aw.tensor(), 1, false);

@@ -145,6 +145,7 @@ public final class Decoder implements AutoCloseable {
             x = TokenOperations.addEmbedding(tape, x, context.positions(), positionEmbedding);
         }
         for (int layer = 0; layer < blocks.size(); layer++) {
+            tape.mark();
             DecoderBlock block = blocks.get(layer);
             int index = layer;
             if (recompute) {
@@ -160,6 +161,7 @@ public final class Decoder implements AutoCloseable {
                 x = block.apply(tape, x, context, index);
             }
         }
+        tape.mark();
         return x;
     }
 
@@ -172,9 +174,9 @@ public final class Decoder implements AutoCloseable {
     /** A cache for {@code capacity} tokens, empty but for the virtual ones. */
     public KeyValueCache newCache(int capacity, Kernels kernels) {
         if (prefix == null) {
-            return KeyValueCache.allocate(layers(), capacity, keyWidth());
+            return KeyValueCache.allocate(kernels, layers(), capacity, keyWidth());
         }
-        KeyValueCache cache = KeyValueCache.allocate(layers(), prefix.tokens() + capacity, keyWidth());
+        KeyValueCache cache = KeyValueCache.allocate(kernels, layers(), prefix.tokens() + capacity, keyWidth());
         try (Arena arena = Arena.ofShared()) {
             cache.storePrefix(prefix.computed(kernels, arena));
         }

@@ -1,5 +1,7 @@
 package io.github.rankine.engine.nn;
 
+import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.kernels.PlanningKernels;
 import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.Arrays;
@@ -7,11 +9,13 @@ import java.util.Arrays;
 /** Keys and values of one sequence's tokens so far, so that generation computes each token once. */
 public final class KeyValueCache implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
+    private final Kernels kernels;
     private final Tensor[] keys;
     private final Tensor[] values;
     private int length;
 
-    private KeyValueCache(int layers) {
+    private KeyValueCache(Kernels kernels, int layers) {
+        this.kernels = kernels;
         keys = new Tensor[layers];
         values = new Tensor[layers];
     }
@@ -23,18 +27,22 @@ public final class KeyValueCache implements AutoCloseable {
      * @param capacity tokens it can hold
      * @param width    kvHeads · headDim
      */
-    static KeyValueCache allocate(int layers, int capacity, int width) {
-        KeyValueCache cache = new KeyValueCache(layers);
+    static KeyValueCache allocate(Kernels kernels, int layers, int capacity, int width) {
+        KeyValueCache cache = new KeyValueCache(kernels, layers);
         for (int layer = 0; layer < layers; layer++) {
-            cache.keys[layer] = Tensor.allocate(cache.arena, capacity, width);
-            cache.values[layer] = Tensor.allocate(cache.arena, capacity, width);
+            cache.keys[layer] = cache.allocate(capacity, width);
+            cache.values[layer] = cache.allocate(capacity, width);
         }
         return cache;
     }
 
+    private Tensor allocate(int capacity, int width) {
+        return Tensor.of(kernels.allocate(arena, 4L * capacity * width), capacity, width);
+    }
+
     /** A cache without memory, for planning. */
     static KeyValueCache planned(int layers, int capacity, int width) {
-        KeyValueCache cache = new KeyValueCache(layers);
+        KeyValueCache cache = new KeyValueCache(PlanningKernels.create(), layers);
         Arrays.fill(cache.keys, Tensor.shapeOnly(capacity, width));
         Arrays.fill(cache.values, Tensor.shapeOnly(capacity, width));
         return cache;
@@ -56,8 +64,8 @@ public final class KeyValueCache implements AutoCloseable {
 
     /** Stores a layer's keys and values of the tokens after {@link #length}. */
     void store(int layer, Tensor newKeys, Tensor newValues) {
-        keys[layer].rows(length, newKeys.rows()).copyFrom(newKeys);
-        values[layer].rows(length, newValues.rows()).copyFrom(newValues);
+        kernels.copy(newKeys, keys[layer].rows(length, newKeys.rows()));
+        kernels.copy(newValues, values[layer].rows(length, newValues.rows()));
     }
 
     /** A layer's first {@code count} keys. */

@@ -101,11 +101,13 @@ public sealed interface Prefix {
     /** The rows as numbers, in {@code arena}. */
     default Tensor computed(Kernels kernels, Arena arena) {
         try (Workspace planning = Workspace.planning();
-                Workspace workspace = Workspace.empty()) {
+                Workspace workspace = Workspace.empty(kernels)) {
             values(Tape.withoutGradients(PlanningKernels.create(), planning));
             workspace.reserve(planning.peak());
             Tensor result = Tensor.allocate(arena, tokens(), width());
-            result.copyFrom(values(Tape.withoutGradients(kernels, workspace)).value());
+            Tensor values = values(Tape.withoutGradients(kernels, workspace)).value();
+            kernels.fetch(values);
+            result.copyFrom(values);
             return result;
         }
     }

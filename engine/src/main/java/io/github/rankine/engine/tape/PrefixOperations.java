@@ -69,8 +69,8 @@ public final class PrefixOperations {
                     dQ,
                     dKeys.tensor(),
                     dValues.tensor());
-            takeApart(dKeys.tensor(), spans, in.part(tape.gradient(in.k()), 1));
-            takeApart(dValues.tensor(), spans, in.part(tape.gradient(in.v()), 2));
+            takeApart(kernels, dKeys.tensor(), spans, in.part(tape.gradient(in.k()), 1));
+            takeApart(kernels, dValues.tensor(), spans, in.part(tape.gradient(in.v()), 2));
             if (prefix.requiresGradient()) {
                 Tensor dPrefix = gradient(tape, prefix);
                 addPrefixes(kernels, dKeys.tensor(), spans, keysOf(dPrefix, layer, width));
@@ -112,19 +112,19 @@ public final class PrefixOperations {
         Buffer all = tape.take(rows.rows() + spans.sequences() * prefix.rows(), rows.cols());
         for (int s = 0; s < spans.sequences(); s++) {
             int start = spans.keyStart()[s];
-            all.tensor().rows(start, prefix.rows()).copyFrom(prefix);
-            all.tensor()
-                    .rows(start + prefix.rows(), spans.queryCount()[s])
-                    .copyFrom(rows.rows(spans.queryStart()[s], spans.queryCount()[s]));
+            int count = spans.queryCount()[s];
+            tape.kernels().copy(prefix, all.tensor().rows(start, prefix.rows()));
+            tape.kernels()
+                    .copy(rows.rows(spans.queryStart()[s], count), all.tensor().rows(start + prefix.rows(), count));
         }
         return all;
     }
 
-    private static void takeApart(Tensor all, AttentionSpans spans, Tensor rows) {
+    private static void takeApart(Kernels kernels, Tensor all, AttentionSpans spans, Tensor rows) {
         for (int s = 0; s < spans.sequences(); s++) {
             int count = spans.queryCount()[s];
             int start = spans.keyStart()[s] + spans.keyCount()[s] - count;
-            rows.rows(spans.queryStart()[s], count).copyFrom(all.rows(start, count));
+            kernels.copy(all.rows(start, count), rows.rows(spans.queryStart()[s], count));
         }
     }
 
@@ -138,8 +138,8 @@ public final class PrefixOperations {
     private static Tensor gradient(Tape tape, Variable prefix) {
         boolean fresh = !prefix.hasGradient();
         Tensor gradient = tape.gradient(prefix);
-        if (fresh && gradient.hasMemory()) {
-            gradient.segment().fill((byte) 0);
+        if (fresh) {
+            tape.kernels().clear(gradient);
         }
         return gradient;
     }

@@ -27,6 +27,9 @@ public final class Tape {
     /** One operation: its result, the values its backward pass reads, what to free after it, and that pass. */
     private record Entry(Variable output, List<Variable> needed, List<Buffer> saved, Runnable backward) {}
 
+    /** Stands for {@link #mark}. */
+    private static final Entry MARK = new Entry(null, List.of(), List.of(), null);
+
     private Tape(Kernels kernels, Workspace workspace, boolean recording, boolean dropout, long dropoutSeed) {
         this.kernels = kernels;
         this.workspace = workspace;
@@ -95,7 +98,7 @@ public final class Tape {
     public void takeBack(Variable result, Variable variable, int first) {
         Tensor place = variable.value().rows(first, (int) result.rows());
         if (place.hasMemory() && !result.value().segment().equals(place.segment())) {
-            place.copyFrom(result.value());
+            kernels.copy(result.value(), place);
         }
         done(result);
     }
@@ -128,6 +131,14 @@ public final class Tape {
         }
         needed.forEach(Variable::retain);
         entries.add(new Entry(output, needed, saved, backward));
+    }
+
+    /** A boundary of layers, forward and backward ({@link Kernels#mark}). */
+    public void mark() {
+        kernels.mark();
+        if (recording) {
+            entries.add(MARK);
+        }
     }
 
     /** Says that nothing further reads the variable forward: frees it unless a gradient needs it. */
@@ -211,6 +222,10 @@ public final class Tape {
     public void backward() {
         for (int i = entries.size() - 1; i >= 0; i--) {
             Entry entry = entries.get(i);
+            if (entry == MARK) {
+                kernels.mark();
+                continue;
+            }
             Variable output = entry.output();
             if (output.hasGradient()) {
                 entry.needed().forEach(this::restore);

@@ -98,34 +98,41 @@ public final class TokenOperations {
             BiFunction<Tape, Variable, Variable> head,
             int chunk,
             float gradientScale) {
-        double total = 0;
+        Kernels kernels = tape.kernels();
+        Buffer losses = tape.take(targets.length, 1);
         Tensor dHidden = hidden.requiresGradient() ? tape.gradient(hidden) : null;
         for (int first = 0; first < targets.length; first += chunk) {
             int count = Math.min(chunk, targets.length - first);
             Tape inner = tape.over(logits);
             Variable rows = new Variable(Buffer.view(hidden.value().rows(first, count)), hidden.requiresGradient());
             Variable scores = head.apply(inner, rows);
-            Buffer losses = inner.take(count, 1);
             int[] wanted = Arrays.copyOfRange(targets, first, first + count);
             boolean gradient = scores.requiresGradient();
-            inner.kernels().crossEntropy(scores.value(), wanted, losses.tensor(), gradient, gradientScale);
-            if (losses.tensor().hasMemory()) {
-                for (int i = 0; i < count; i++) {
-                    total += losses.tensor().get(i, 0);
-                }
-            }
-            inner.give(losses);
+            kernels.crossEntropy(scores.value(), wanted, losses.tensor().rows(first, count), gradient, gradientScale);
             if (gradient) {
                 scores.setGradient(scores.takeValue());
                 inner.backward();
                 if (dHidden != null) {
-                    dHidden.rows(first, count).copyFrom(rows.gradient());
+                    kernels.copy(rows.gradient(), dHidden.rows(first, count));
                     inner.give(rows.takeGradient());
                 }
             } else {
                 inner.done(scores);
             }
         }
+        double total = sum(kernels, losses.tensor());
+        tape.give(losses);
         return total;
+    }
+
+    private static double sum(Kernels kernels, Tensor column) {
+        double sum = 0;
+        if (column.hasMemory()) {
+            kernels.fetch(column);
+            for (long i = 0; i < column.rows(); i++) {
+                sum += column.get(i, 0);
+            }
+        }
+        return sum;
     }
 }

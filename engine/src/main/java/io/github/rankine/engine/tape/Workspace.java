@@ -1,5 +1,6 @@
 package io.github.rankine.engine.tape;
 
+import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -13,7 +14,7 @@ import java.util.TreeMap;
  * gets the same addresses from a real one, so what was planned is exactly what is used.
  */
 public final class Workspace implements AutoCloseable {
-    private final boolean planning;
+    private final Kernels kernels;
     /** Free ranges by start; the last one has no end. */
     private final TreeMap<Long, Long> free = new TreeMap<>();
 
@@ -21,19 +22,19 @@ public final class Workspace implements AutoCloseable {
     private MemorySegment memory = MemorySegment.NULL;
     private long peak;
 
-    private Workspace(boolean planning) {
-        this.planning = planning;
+    private Workspace(Kernels kernels) {
+        this.kernels = kernels;
         reset();
     }
 
     /** A workspace without memory, for planning. */
     public static Workspace planning() {
-        return new Workspace(true);
+        return new Workspace(null);
     }
 
-    /** An empty workspace; {@link #reserve} gives it memory. */
-    public static Workspace empty() {
-        return new Workspace(false);
+    /** An empty workspace; {@link #reserve} gives it memory of these kernels. */
+    public static Workspace empty(Kernels kernels) {
+        return new Workspace(kernels);
     }
 
     /** Has at least {@code bytes} of memory from here on. Everything that was handed out is void. */
@@ -42,7 +43,7 @@ public final class Workspace implements AutoCloseable {
         if (bytes > memory.byteSize()) {
             close();
             arena = Arena.ofShared();
-            memory = arena.allocate(bytes, Tensor.ALIGNMENT);
+            memory = kernels.allocate(arena, bytes);
         }
     }
 
@@ -81,7 +82,7 @@ public final class Workspace implements AutoCloseable {
     }
 
     private Tensor tensor(long start, long rows, long cols) {
-        if (planning) {
+        if (kernels == null) {
             return Tensor.shapeOnly(rows, cols);
         }
         long bytes = 4 * rows * cols;

@@ -123,6 +123,16 @@ public record Tensor(MemorySegment segment, long rows, long cols, long stride) {
         }
     }
 
+    /** Sets all elements to zero. */
+    public void clear() {
+        if (!hasMemory()) {
+            return;
+        }
+        for (long row = 0; row < rows; row++) {
+            segment.asSlice(offset(row, 0), 4 * cols).fill((byte) 0);
+        }
+    }
+
     /** The elements in row-major order on the heap; for small tensors and tests. */
     public float[] toArray() {
         float[] values = new float[Math.toIntExact(size())];

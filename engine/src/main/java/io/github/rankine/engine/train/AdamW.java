@@ -33,16 +33,14 @@ final class AdamW {
     }
 
     void zeroGradients() {
-        slots.forEach(slot -> slot.parameter().gradient().segment().fill((byte) 0));
+        kernels.mark();
+        slots.forEach(slot -> kernels.clear(slot.parameter().gradient()));
     }
 
     /** L2 norm of all gradients together. */
     double gradientNorm() {
-        double sum = 0;
-        for (Slot slot : slots) {
-            sum += kernels.sumOfSquares(slot.parameter().gradient());
-        }
-        return Math.sqrt(sum);
+        return Math.sqrt(kernels.sumOfSquares(
+                slots.stream().map(slot -> slot.parameter().gradient()).toList()));
     }
 
     /** The factor that clips a gradient of that norm as PyTorch's {@code clip_grad_norm_} does. */
@@ -52,6 +50,7 @@ final class AdamW {
 
     /** @param step number of this step, from 1 */
     void step(int step, double learningRate, double weightDecay, double gradientScale) {
+        kernels.mark();
         for (Slot slot : slots) {
             kernels.adamW(
                     slot.parameter().value().asTensor(),

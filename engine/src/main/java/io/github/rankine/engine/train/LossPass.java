@@ -23,8 +23,8 @@ final class LossPass implements AutoCloseable {
     private final Decoder decoder;
     private final Kernels kernels;
     private final boolean recompute;
-    private final Workspace activations = Workspace.empty();
-    private final Workspace logits = Workspace.empty();
+    private final Workspace activations;
+    private final Workspace logits;
 
     /** Bytes of a pass by kind. */
     record Memory(long activations, long logits) {}
@@ -37,6 +37,8 @@ final class LossPass implements AutoCloseable {
         this.decoder = decoder;
         this.kernels = kernels;
         this.recompute = recompute;
+        activations = Workspace.empty(kernels);
+        logits = Workspace.empty(kernels);
     }
 
     /** What a pass over this batch needs; touches no weight. */
@@ -91,6 +93,7 @@ final class LossPass implements AutoCloseable {
                 : Tape.withoutGradients(kernels, activations);
         long start = System.nanoTime();
         Variable hidden = decoder.forward(tape, batch, recompute);
+        kernels.finish();
         long forward = System.nanoTime();
         int most = (int) Math.clamp(LOGITS_BYTES / 4 / decoder.vocabularySize(), 1, MAX_CHUNK);
         int rows = Math.max(1, batch.targets().length);
@@ -100,6 +103,7 @@ final class LossPass implements AutoCloseable {
                 tape, logits, hidden, batch.targets(), decoder::logits, chunk, gradientScale);
         long head = System.nanoTime();
         tape.backward();
+        kernels.finish();
         long end = System.nanoTime();
         return new Result(
                 loss, new StepTimes((forward - start) * 1e-9, (head - forward) * 1e-9, (end - head) * 1e-9, 0));

@@ -67,6 +67,8 @@ public final class Trainer implements AutoCloseable {
                 this.trainable,
                 parameter -> config.loraPlus().factor(parameter, config.learningRate()),
                 arena);
+        optimizer.state().values().forEach(tensor -> kernels.adopt(tensor.segment(), arena));
+        trainable.forEach(parameter -> kernels.adopt(parameter.gradient().segment(), arena));
         pass = new LossPass(decoder, kernels, config.recompute());
         stepsPerEpoch = Math.ceilDiv(order.batchesPerEpoch(), config.gradientAccumulation());
         totalSteps = config.steps() > 0 ? config.steps() : stepsOfEpochs();
@@ -95,16 +97,23 @@ public final class Trainer implements AutoCloseable {
         return bestLoss;
     }
 
-    /** The parameters and both moments of each, by name: live memory, to be written out or restored into. */
+    /** The parameters and both moments of each, by name, as they are after {@link #step} steps, to be written out or restored into. */
     public SequencedMap<String, Tensor> state() {
-        return optimizer.state();
+        SequencedMap<String, Tensor> state = optimizer.state();
+        state.values().forEach(kernels::fetch);
+        return state;
+    }
+
+    /** Brings the parameters, which may live with the kernels while they are trained, to the host. {@link #run} ends with it. */
+    public void fetchParameters() {
+        trainable.forEach(parameter -> kernels.fetch(parameter.value().asTensor()));
     }
 
     /** Continues after {@code step} steps; {@link #state} must have been restored to what it was then. */
     public void resumeAfter(int step, double bestLoss) {
         this.step = step;
         this.bestLoss = bestLoss;
-        state().values().forEach(tensor -> kernels.wrote(tensor.segment()));
+        optimizer.state().values().forEach(tensor -> kernels.wrote(tensor.segment()));
     }
 
     /**
@@ -124,9 +133,10 @@ public final class Trainer implements AutoCloseable {
             }
             listener.completed(step);
             if (listener.stopRequested()) {
-                return;
+                break;
             }
         }
+        fetchParameters();
     }
 
     private StepMetrics takeStep() {

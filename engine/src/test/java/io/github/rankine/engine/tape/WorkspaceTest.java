@@ -3,6 +3,7 @@ package io.github.rankine.engine.tape;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.github.rankine.engine.kernels.KernelsLookup;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -12,7 +13,7 @@ class WorkspaceTest {
     @Test
     void theSameCallsNeedWhatWasPlanned() {
         try (Workspace planning = Workspace.planning();
-                Workspace real = Workspace.empty()) {
+                Workspace real = Workspace.empty(KernelsLookup.best(1))) {
             play(planning);
             real.reserve(planning.peak());
             play(real);
@@ -37,7 +38,7 @@ class WorkspaceTest {
 
     @Test
     void noTwoLiveBuffersOverlap() {
-        try (Workspace workspace = Workspace.empty()) {
+        try (Workspace workspace = Workspace.empty(KernelsLookup.best(1))) {
             workspace.reserve(1 << 20);
             Random random = new Random(1);
             List<Buffer> live = new ArrayList<>();
@@ -64,7 +65,7 @@ class WorkspaceTest {
 
     @Test
     void takingMoreThanWasReservedFails() {
-        try (Workspace workspace = Workspace.empty()) {
+        try (Workspace workspace = Workspace.empty(KernelsLookup.best(1))) {
             workspace.reserve(1000);
             assertThatThrownBy(() -> workspace.take(10, 100)).hasMessageContaining("planned too small");
         }

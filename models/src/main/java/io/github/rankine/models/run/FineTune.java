@@ -237,6 +237,7 @@ public final class FineTune implements AutoCloseable {
     }
 
     private void writeTrained(Path path) {
+        trainer.fetchParameters();
         MetricsEntry last = log.last().orElseThrow();
         ModelCard card = ModelCard.trained(
                 checkpoint().tensors().stream().mapToLong(TensorInfo::elements).sum(),
