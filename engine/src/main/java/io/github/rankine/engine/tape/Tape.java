@@ -24,7 +24,7 @@ public final class Tape {
     private final long dropoutSeed;
     private final List<Entry> entries = new ArrayList<>();
 
-    /** One operation: its result, the values its backward pass reads, what to free after it, and that pass. */
+    /** One operation: its result, the values its backward pass reads, what to free after it, and that pass; without a result, a {@link #mark}. */
     private record Entry(Variable output, List<Variable> needed, List<Buffer> saved, Runnable backward) {}
 
     /** Stands for {@link #mark}. */
@@ -222,7 +222,7 @@ public final class Tape {
     public void backward() {
         for (int i = entries.size() - 1; i >= 0; i--) {
             Entry entry = entries.get(i);
-            if (entry == MARK) {
+            if (entry.output() == null) {
                 kernels.mark();
                 continue;
             }
