@@ -46,11 +46,12 @@ final class ProductsCommand implements Runnable {
                 BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
             for (String line = in.readLine(); line != null; line = in.readLine()) {
                 boolean fresh = !cases.containsKey(line);
-                Case operands = cases.computeIfAbsent(line, text -> parse(text, type, arena));
+                Case operands = cases.computeIfAbsent(line, text -> parse(text, type, kernels, arena));
                 if (fresh) {
                     long start = System.nanoTime();
                     while ((System.nanoTime() - start) * 1e-9 < WARM_UP_SECONDS) {
                         kernels.matmulNT(operands.x, operands.weight, operands.y, 1, false);
+                        kernels.finish();
                     }
                 }
                 System.out.printf(Locale.ROOT, "%.3f%n", gigaflops(kernels, operands));
@@ -61,16 +62,17 @@ final class ProductsCommand implements Runnable {
         }
     }
 
-    private static Case parse(String line, DType type, Arena arena) {
+    private static Case parse(String line, DType type, Kernels kernels, Arena arena) {
         try {
             String[] parts = line.strip().split("\\s+");
             int rows = Integer.parseInt(parts[0]);
             int outputs = Integer.parseInt(parts[1]);
             int inputs = Integer.parseInt(parts[2]);
-            return new Case(
-                    Operands.tensor(arena, rows, inputs),
-                    Operands.weight(arena, type, outputs, inputs),
-                    Tensor.allocate(arena, rows, outputs));
+            Tensor x = Operands.tensor(arena, rows, inputs);
+            Tensor y = Tensor.allocate(arena, rows, outputs);
+            kernels.adopt(x.segment(), arena);
+            kernels.adopt(y.segment(), arena);
+            return new Case(x, Operands.weight(arena, type, outputs, inputs), y);
         } catch (NumberFormatException | ArrayIndexOutOfBoundsException e) {
             throw new RankineException("standard input: '" + line + "' is not 'rows outputs inputs'", e);
         }
@@ -83,6 +85,7 @@ final class ProductsCommand implements Runnable {
         for (int i = 0; i < repeats; i++) {
             kernels.matmulNT(operands.x, operands.weight, operands.y, 1, false);
         }
+        kernels.finish();
         return flop * repeats / (System.nanoTime() - start);
     }
 }

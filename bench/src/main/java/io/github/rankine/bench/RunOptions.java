@@ -17,6 +17,15 @@ final class RunOptions {
     @Option(names = "--kernels", paramLabel = "NAME", description = "Kernels (default: ${DEFAULT-VALUE}).")
     private String kernels = "vector";
 
+    @Option(
+            names = "--device",
+            paramLabel = "B:D",
+            description = "Device of --kernels tornado, as \"rankine devices\" numbers them (default: 0:0).")
+    private String device;
+
+    @Option(names = "--device-memory", paramLabel = "MIB", description = "Its memory to use, as finetune takes it.")
+    private Integer deviceMemory;
+
     @Option(names = "--json", description = "Tell the result as one JSON object.")
     private boolean json;
 
@@ -29,6 +38,12 @@ final class RunOptions {
     Kernels open() {
         if (threads < 1) {
             throw new RankineException("--threads " + threads + ": must be at least 1");
+        }
+        if (device != null) {
+            System.setProperty("rankine.device", device);
+        }
+        if (deviceMemory != null) {
+            System.setProperty("rankine.deviceMemory", deviceMemory.toString());
         }
         Kernels opened = KernelsLookup.named(kernels, threads);
         return byKernel ? kernelTimes.time(opened) : opened;

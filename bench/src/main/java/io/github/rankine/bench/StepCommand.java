@@ -101,6 +101,7 @@ final class StepCommand implements Runnable {
                     .recompute(recompute)
                     .build();
             List<StepMetrics> metrics = new ArrayList<>();
+            DeviceTraffic traffic = new DeviceTraffic();
             double started;
             try (Trainer trainer =
                     new Trainer(decoder, kernels, trained, samples(decoder.vocabularySize()), List.of(), config)) {
@@ -111,11 +112,18 @@ final class StepCommand implements Runnable {
                         metrics.add(step);
                         if (metrics.size() == warmup()) {
                             options.warmedUp();
+                            traffic.begin(kernels);
                         }
+                        traffic.end(kernels);
                     }
                 });
             }
-            options.print(result(metrics, kernels, started));
+            ObjectNode result = result(metrics, kernels, started);
+            long bytes = trained.stream()
+                    .mapToLong(parameter -> parameter.value().bytes())
+                    .sum();
+            traffic.put(result, steps - warmup(), bytes);
+            options.print(result);
         }
     }
 

@@ -1,6 +1,5 @@
 package io.github.rankine.bench.jmh;
 
-import io.github.rankine.bench.Operands;
 import io.github.rankine.engine.kernels.AttentionShape;
 import io.github.rankine.engine.kernels.AttentionSpans;
 import io.github.rankine.engine.tensor.Tensor;
@@ -53,27 +52,29 @@ public class AttentionBenchmark {
                 IntStream.rangeClosed(0, sequences).map(i -> i * length).toArray());
         last = new AttentionSpans(new int[] {0}, new int[] {1}, new int[] {0}, new int[] {length});
         pairs = (double) sequences * length * (length + 1) / 2 * SHAPE.heads();
-        q = Operands.tensor(state.arena, rows, 576);
-        k = Operands.tensor(state.arena, rows, 192);
-        v = Operands.tensor(state.arena, rows, 192);
-        out = Operands.tensor(state.arena, rows, 576);
-        logSumExp = Operands.tensor(state.arena, rows, SHAPE.heads());
-        dOut = Operands.tensor(state.arena, rows, 576);
-        dq = Operands.tensor(state.arena, rows, 576);
-        dk = Operands.tensor(state.arena, rows, 192);
-        dv = Operands.tensor(state.arena, rows, 192);
+        q = state.tensor(rows, 576);
+        k = state.tensor(rows, 192);
+        v = state.tensor(rows, 192);
+        out = state.tensor(rows, 576);
+        logSumExp = state.tensor(rows, SHAPE.heads());
+        dOut = state.tensor(rows, 576);
+        dq = state.tensor(rows, 576);
+        dk = state.tensor(rows, 192);
+        dv = state.tensor(rows, 192);
         state.provider.attention(q, k, v, spans, SHAPE, out, logSumExp);
     }
 
     @Benchmark
     public void forward(KernelState state, Rate rate) {
         state.provider.attention(q, k, v, spans, SHAPE, out, logSumExp);
+        state.provider.finish();
         rate.flop(2 * 2 * 64 * pairs);
     }
 
     @Benchmark
     public void backward(KernelState state, Rate rate) {
         state.provider.attentionBackward(q, k, v, spans, SHAPE, out, logSumExp, dOut, dq, dk, dv);
+        state.provider.finish();
         rate.flop(5 * 2 * 64 * pairs);
     }
 
@@ -81,6 +82,7 @@ public class AttentionBenchmark {
     @Benchmark
     public void decode(KernelState state, Rate rate) {
         state.provider.attention(q.rows(0, 1), k, v, last, SHAPE, out.rows(0, 1), logSumExp.rows(0, 1));
+        state.provider.finish();
         rate.bytes(2.0 * 4 * length * 192);
     }
 }

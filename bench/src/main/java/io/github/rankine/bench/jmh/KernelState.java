@@ -1,7 +1,9 @@
 package io.github.rankine.bench.jmh;
 
+import io.github.rankine.bench.Operands;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.kernels.KernelsLookup;
+import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.Arena;
 import org.openjdk.jmh.annotations.Level;
 import org.openjdk.jmh.annotations.Param;
@@ -28,9 +30,20 @@ public class KernelState {
         arena = Arena.ofShared();
     }
 
+    /** Random numbers where the kernels compute. */
+    Tensor tensor(long rows, long cols) {
+        Tensor tensor = Operands.tensor(arena, rows, cols);
+        provider.adopt(tensor.segment(), arena);
+        return tensor;
+    }
+
+    Tensor zeros(long rows, long cols) {
+        return Tensor.of(provider.allocate(arena, 4 * rows * cols), rows, cols);
+    }
+
     @TearDown(Level.Trial)
     public void close() {
-        provider.close();
         arena.close();
+        provider.close();
     }
 }

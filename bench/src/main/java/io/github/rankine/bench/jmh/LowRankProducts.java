@@ -1,6 +1,5 @@
 package io.github.rankine.bench.jmh;
 
-import io.github.rankine.bench.Operands;
 import io.github.rankine.engine.tensor.Tensor;
 import java.util.concurrent.TimeUnit;
 import org.openjdk.jmh.annotations.Benchmark;
@@ -38,11 +37,11 @@ public class LowRankProducts {
 
     @Setup(Level.Trial)
     public void make(KernelState state) {
-        x = Operands.tensor(state.arena, rows, features);
-        a = Operands.tensor(state.arena, rank, features);
-        u = Operands.tensor(state.arena, rows, rank);
-        b = Operands.tensor(state.arena, features, rank);
-        y = Operands.tensor(state.arena, rows, features);
+        x = state.tensor(rows, features);
+        a = state.tensor(rank, features);
+        u = state.tensor(rows, rank);
+        b = state.tensor(features, rank);
+        y = state.tensor(rows, features);
     }
 
     private void count(Rate rate, int passes) {
@@ -54,6 +53,7 @@ public class LowRankProducts {
     @Benchmark
     public void down(KernelState state, Rate rate) {
         state.provider.matmulNT(x, a.asWeight(), u, 1, false);
+        state.provider.finish();
         count(rate, 1);
     }
 
@@ -61,6 +61,7 @@ public class LowRankProducts {
     @Benchmark
     public void up(KernelState state, Rate rate) {
         state.provider.matmulNT(u, b.asWeight(), y, 1e-9f, true);
+        state.provider.finish();
         count(rate, 2);
     }
 
@@ -68,6 +69,7 @@ public class LowRankProducts {
     @Benchmark
     public void gradientOfA(KernelState state, Rate rate) {
         state.provider.matmulTN(u, x, a, 1e-9f, true);
+        state.provider.finish();
         count(rate, 1);
     }
 
@@ -75,6 +77,7 @@ public class LowRankProducts {
     @Benchmark
     public void gradientOfB(KernelState state, Rate rate) {
         state.provider.matmulTN(y, u, b, 1e-9f, true);
+        state.provider.finish();
         count(rate, 1);
     }
 }

@@ -42,27 +42,30 @@ public class Products {
         String[] sides = shape.split("x");
         int outputs = Integer.parseInt(sides[0]);
         int inputs = Integer.parseInt(sides[1]);
-        input = Operands.tensor(state.arena, rows, inputs);
-        output = Operands.tensor(state.arena, rows, outputs);
-        gradient = Operands.tensor(state.arena, outputs, inputs);
+        input = state.tensor(rows, inputs);
+        output = state.tensor(rows, outputs);
+        gradient = state.tensor(outputs, inputs);
         weight = Operands.weight(state.arena, DType.valueOf(weights), outputs, inputs);
     }
 
     @Benchmark
     public void forward(KernelState state, Rate rate) {
         state.provider.matmulNT(input, weight, output, 1, false);
+        state.provider.finish();
         rate.flop(2.0 * rows * weight.size());
     }
 
     @Benchmark
     public void inputGradient(KernelState state, Rate rate) {
         state.provider.matmulNN(output, weight, input, 1, false);
+        state.provider.finish();
         rate.flop(2.0 * rows * weight.size());
     }
 
     @Benchmark
     public void weightGradient(KernelState state, Rate rate) {
         state.provider.matmulTN(output, input, gradient, 1, false);
+        state.provider.finish();
         rate.flop(2.0 * rows * weight.size());
     }
 }

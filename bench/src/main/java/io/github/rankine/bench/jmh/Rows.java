@@ -53,67 +53,74 @@ public class Rows {
 
     @Setup(Level.Trial)
     public void make(KernelState state) {
-        x = Operands.tensor(state.arena, rows, 576);
-        y = Operands.tensor(state.arena, rows, 576);
-        dx = Operands.tensor(state.arena, rows, 576);
-        inverseRms = Tensor.allocate(state.arena, rows, 1);
+        x = state.tensor(rows, 576);
+        y = state.tensor(rows, 576);
+        dx = state.tensor(rows, 576);
+        inverseRms = state.zeros(rows, 1);
         weight = Operands.weight(state.arena, DType.BF16, 1, 576);
-        gate = Operands.tensor(state.arena, rows, 1536);
-        up = Operands.tensor(state.arena, rows, 1536);
-        activated = Operands.tensor(state.arena, rows, 1536);
-        dGate = Operands.tensor(state.arena, rows, 1536);
-        dUp = Operands.tensor(state.arena, rows, 1536);
-        table = Operands.tensor(state.arena, rows, 64);
+        gate = state.tensor(rows, 1536);
+        up = state.tensor(rows, 1536);
+        activated = state.tensor(rows, 1536);
+        dGate = state.tensor(rows, 1536);
+        dUp = state.tensor(rows, 1536);
+        table = state.tensor(rows, 64);
         positions = IntStream.range(0, rows).toArray();
-        logits = Operands.tensor(state.arena, 256, VOCABULARY);
-        losses = Tensor.allocate(state.arena, 256, 1);
+        logits = state.tensor(256, VOCABULARY);
+        losses = state.zeros(256, 1);
         targets = IntStream.range(0, 256).toArray();
-        parameter = Operands.tensor(state.arena, 8, 576 * 128);
-        gradient = Operands.tensor(state.arena, 8, 576 * 128);
-        first = Tensor.allocate(state.arena, 8, 576 * 128);
-        second = Tensor.allocate(state.arena, 8, 576 * 128);
+        parameter = state.tensor(8, 576 * 128);
+        gradient = state.tensor(8, 576 * 128);
+        first = state.zeros(8, 576 * 128);
+        second = state.zeros(8, 576 * 128);
         state.provider.rmsNorm(x, weight, 1e-5f, y, inverseRms);
     }
 
     @Benchmark
     public void rmsNorm(KernelState state, Rate rate) {
         state.provider.rmsNorm(x, weight, 1e-5f, y, inverseRms);
+        state.provider.finish();
         rate.bytes(2 * x.bytes());
     }
 
     @Benchmark
     public void rmsNormBackward(KernelState state, Rate rate) {
         state.provider.rmsNormBackward(x, weight, inverseRms, y, dx, false, null);
+        state.provider.finish();
         rate.bytes(3 * x.bytes());
     }
 
     @Benchmark
     public void rotary(KernelState state, Rate rate) {
         state.provider.rotary(y, positions, table, 64, false);
+        state.provider.finish();
         rate.bytes(2 * y.bytes());
     }
 
     @Benchmark
     public void swiglu(KernelState state, Rate rate) {
         state.provider.swiglu(gate, up, activated);
+        state.provider.finish();
         rate.bytes(3 * gate.bytes());
     }
 
     @Benchmark
     public void swigluBackward(KernelState state, Rate rate) {
         state.provider.swigluBackward(gate, up, activated, dGate, dUp);
+        state.provider.finish();
         rate.bytes(5 * gate.bytes());
     }
 
     @Benchmark
     public void crossEntropy(KernelState state, Rate rate) {
         state.provider.crossEntropy(logits, targets, losses, true, 1f);
+        state.provider.finish();
         rate.bytes(2 * logits.bytes());
     }
 
     @Benchmark
     public void adamW(KernelState state, Rate rate) {
         state.provider.adamW(parameter, gradient, first, second, STEP);
+        state.provider.finish();
         rate.bytes(7 * parameter.bytes());
     }
 }

@@ -162,6 +162,7 @@ public final class Trainer implements AutoCloseable {
         double learningRate =
                 config.learningRate() * config.schedule().factor(step, config.warmupSteps(totalSteps), totalSteps);
         optimizer.step(step + 1, learningRate, config.weightDecay(), AdamW.clipFactor(norm, config.maxGradNorm()));
+        kernels.finish();
         step++;
         long end = System.nanoTime();
         return new StepMetrics(
