@@ -19,10 +19,7 @@ final class KernelTimes {
     /** {@code kernels}, timed from here on. */
     Kernels time(Kernels kernels) {
         return (Kernels) Proxy.newProxyInstance(
-                Kernels.class.getClassLoader(), new Class<?>[] {Kernels.class}, (proxy, method, arguments) -> {
-                    if (method.getName().equals("equals")) {
-                        return proxy == arguments[0];
-                    }
+                Kernels.class.getClassLoader(), new Class<?>[] {Kernels.class}, (_, method, arguments) -> {
                     long start = System.nanoTime();
                     try {
                         Object result = method.invoke(kernels, arguments);

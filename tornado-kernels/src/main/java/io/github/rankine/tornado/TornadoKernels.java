@@ -19,11 +19,13 @@ import java.util.SequencedMap;
  * their results are asked for.
  */
 final class TornadoKernels implements Kernels {
+    private final String name;
     private final Device device;
     private final Program program;
     private final DeviceMemory memory;
 
-    TornadoKernels(Device device, float[] nf4Values) {
+    TornadoKernels(String name, Device device, float[] nf4Values) {
+        this.name = name;
         this.device = device;
         DeviceArrays arrays = device.arrays();
         program = new Program(device);
@@ -33,7 +35,7 @@ final class TornadoKernels implements Kernels {
 
     @Override
     public String name() {
-        return "tornado";
+        return name;
     }
 
     private Call call(String name) {

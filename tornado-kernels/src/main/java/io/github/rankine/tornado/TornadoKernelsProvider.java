@@ -50,6 +50,6 @@ public final class TornadoKernelsProvider implements KernelsProvider {
         // Half for tensors, half for weights: each one array, of at most 2³¹ − 1 elements.
         int elements = (int) Math.min(Integer.MAX_VALUE - 64, mib * (1L << 20) / 4 / 2);
         return new TornadoKernels(
-                Devices.open(System.getProperty(DEVICE, "0:0"), elements, elements), QuantizedType.nf4Values());
+                name(), Devices.open(System.getProperty(DEVICE, "0:0"), elements, elements), QuantizedType.nf4Values());
     }
 }

@@ -19,6 +19,6 @@ class DeviceKernelsContractTest extends KernelsContract {
         // The suite holds three of them at a time.
         System.setProperty(Devices.MEMORY, "2GB");
         Device device = Devices.open(System.getProperty(TornadoKernelsProvider.DEVICE, "0:0"), ELEMENTS, ELEMENTS);
-        return new TornadoKernels(device, QuantizedType.nf4Values());
+        return new TornadoKernels("tornado", device, QuantizedType.nf4Values());
     }
 }

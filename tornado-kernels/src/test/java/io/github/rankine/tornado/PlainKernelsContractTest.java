@@ -14,6 +14,6 @@ class PlainKernelsContractTest extends KernelsContract {
 
     @Override
     protected Kernels create(int threads) {
-        return new TornadoKernels(new EmulatedDevice(ELEMENTS, ELEMENTS), QuantizedType.nf4Values());
+        return new TornadoKernels("tornado", new EmulatedDevice(ELEMENTS, ELEMENTS), QuantizedType.nf4Values());
     }
 }

@@ -12,10 +12,6 @@ public final class PlanningKernels {
         return (Kernels) Proxy.newProxyInstance(
                 Kernels.class.getClassLoader(),
                 new Class<?>[] {Kernels.class},
-                (proxy, method, arguments) -> switch (method.getName()) {
-                    case "equals" -> proxy == arguments[0];
-                    case "hashCode" -> System.identityHashCode(proxy);
-                    default -> method.getReturnType() == double.class ? 0.0 : null;
-                });
+                (proxy, method, arguments) -> method.getReturnType() == double.class ? 0.0 : null);
     }
 }

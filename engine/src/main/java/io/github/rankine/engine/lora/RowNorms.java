@@ -62,9 +62,10 @@ final class RowNorms {
     }
 
     /** Measures anew if the matrices may have changed: after every pass that records gradients. */
+    @SuppressWarnings("ReferenceEquality")
     void measure(Tape tape, PlainLora update, Parameter magnitude, LinearBase base) {
         Weight weight = base.weight().value();
-        boolean sameBase = weight.equals(measured) && tape.kernels().equals(measuring);
+        boolean sameBase = weight.equals(measured) && tape.kernels() == measuring;
         if (current && !tape.isRecording() && sameBase) {
             return;
         }

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.github.rankine.engine.generate.Logits;
 import io.github.rankine.engine.kernels.Kernels;
-import io.github.rankine.engine.kernels.KernelsLookup;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tensor.Tensor;
@@ -39,8 +38,7 @@ class GoldenCase implements AutoCloseable {
     /** @param base the fixture that has the model */
     GoldenCase(String name, String base, String kernelsName) {
         folder = Fixtures.folder(name);
-        kernels = KernelsLookup.named(kernelsName, 2);
-        assertThat(kernels.name()).isEqualTo(kernelsName);
+        kernels = Fixtures.kernels(kernelsName);
         model = CausalLanguageModel.open(Fixtures.folder(base).resolve("model"));
         golden = SafetensorsFile.open(folder.resolve("golden.safetensors"));
         samples = Fixtures.batch(golden);
@@ -75,6 +73,12 @@ class GoldenCase implements AutoCloseable {
             }
         });
         return steps;
+    }
+
+    /** A parameter's gradient, from where the kernels have it. */
+    Tensor gradient(Parameter parameter) {
+        kernels.fetch(parameter.gradient());
+        return parameter.gradient();
     }
 
     float[] golden(String tensor) {
@@ -144,7 +148,6 @@ class GoldenCase implements AutoCloseable {
     public void close() {
         golden.close();
         model.close();
-        kernels.close();
         arena.close();
     }
 }

@@ -73,7 +73,9 @@ class VariantGoldenTest {
             try (Trainer trainer = c.trainer(adapter, 1)) {
                 c.assertLoss(run(trainer).getFirst().loss());
                 for (Parameter parameter : adapter.parameters()) {
-                    assertThat(worst(gradient(parameter), c.golden("grad." + c.key(parameter, adapter))))
+                    assertThat(worst(
+                                    asStored(parameter, c.gradient(parameter)),
+                                    c.golden("grad." + c.key(parameter, adapter))))
                             .as(parameter.name())
                             .isLessThan(1e-4);
                 }
@@ -175,10 +177,6 @@ class VariantGoldenTest {
     static final List<String> PISSA =
             CASES.stream().filter(name -> name.contains("pissa")).toList();
 
-    private static float[] gradient(Parameter parameter) {
-        return asStored(parameter, parameter.gradient());
-    }
-
     private static float[] value(Parameter parameter) {
         return asStored(parameter, parameter.value().asTensor());
     }
@@ -199,7 +197,7 @@ class VariantGoldenTest {
             super(
                     name,
                     Files.readString(Fixtures.folder(name).resolve("base.txt")).strip(),
-                    "vector");
+                    Fixtures.KERNELS.getFirst());
         }
 
         LoraAdapter adapter(String name) {
