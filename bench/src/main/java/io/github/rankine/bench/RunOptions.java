@@ -23,7 +23,7 @@ final class RunOptions {
             description = "Device of --kernels tornado, as \"rankine devices\" numbers them (default: 0:0).")
     private String device;
 
-    @Option(names = "--device-memory", paramLabel = "MIB", description = "Its memory to use, as finetune takes it.")
+    @Option(names = "--device-memory", paramLabel = "MIB", description = "Most that may be taken of its memory.")
     private Integer deviceMemory;
 
     @Option(names = "--json", description = "Tell the result as one JSON object.")

@@ -36,7 +36,7 @@ final class KernelOptions {
     @Option(
             names = "--device-memory",
             paramLabel = "MIB",
-            description = "Its memory to use, half for tensors and half for weights (default: 2048).")
+            description = "Most that may be taken of its memory (default: all, of which a run takes what it needs).")
     private Integer deviceMemory;
 
     int threads() {

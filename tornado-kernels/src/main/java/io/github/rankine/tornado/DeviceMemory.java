@@ -108,6 +108,19 @@ final class DeviceMemory {
                 : OptionalInt.empty();
     }
 
+    /** Whether anything lives there. */
+    boolean isLivedIn() {
+        return !regions.isEmpty();
+    }
+
+    /** Brings what kernels computed in a tensor that lives there to the host. */
+    void fetch(Tensor tensor) {
+        find(tensor.segment()).ifPresent(place -> {
+            program.run();
+            download(place, tensor);
+        });
+    }
+
     /** Takes what the host wrote for what is there. */
     void wrote(MemorySegment host) {
         OptionalInt place = find(host);

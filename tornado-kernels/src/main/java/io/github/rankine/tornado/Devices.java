@@ -12,28 +12,47 @@ import uk.ac.manchester.tornado.api.runtime.TornadoRuntimeProvider;
 
 /** TornadoVM's devices. */
 final class Devices {
-    /** TornadoVM's own limit, 4 GB unless it is set. */
-    static final String MEMORY = "tornado.device.memory";
-
     private Devices() {}
 
-    /** @param name {@code backend:device}, counted from 0 */
-    static Device open(String name, int floats, int words) {
+    /**
+     * A device, which is looked for at once.
+     *
+     * @param name  {@code backend:device}, counted from 0
+     * @param limit most that may be taken of its memory, in MiB; null for all
+     * @throws RankineException when there is none of that name
+     */
+    static DeviceSource named(String name, Integer limit) {
         // Before the runtime reads them: a kernel that does not compile is an error and not a loop of Java, and the
         // memory is ours to plan.
         System.setProperty("tornado.recover.bailout", "False");
-        if (System.getProperty(MEMORY) == null) {
-            System.setProperty(MEMORY, ((4L * floats + 4L * words >> 20) + 256) + "MB");
-        }
+        System.setProperty("tornado.device.memory", "1024GB");
         System.setProperty("tornado.tvm.maxbytecodesize", String.valueOf(1 << 16));
         TornadoRuntime runtime = TornadoRuntimeProvider.getTornadoRuntime();
         String[] numbers = name.split(":");
         try {
             int backend = Integer.parseInt(numbers[0]);
             int device = Integer.parseInt(numbers[1]);
-            return new TaskGraphDevice(runtime.getBackend(backend).getDevice(device), floats, words);
+            return new Source(name, runtime.getBackend(backend).getDevice(device), limit);
         } catch (NumberFormatException | IndexOutOfBoundsException | TornadoRuntimeException e) {
             throw new RankineException("--device " + name + ": no such device; there are " + names(), e);
+        }
+    }
+
+    /** A device of the runtime. */
+    private record Source(String name, TornadoDevice device, Integer limit) implements DeviceSource {
+        @Override
+        public Device open(int floats, int words) {
+            return new TaskGraphDevice(device, floats, words);
+        }
+
+        @Override
+        public long memory() {
+            return limit == null ? device.getMaxGlobalMemory() : (long) limit << 20;
+        }
+
+        @Override
+        public String allowance() {
+            return limit == null ? "device " + name + " has" : "--device-memory allows";
         }
     }
 

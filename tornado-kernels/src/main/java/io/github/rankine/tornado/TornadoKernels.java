@@ -4,6 +4,7 @@ import io.github.rankine.engine.kernels.AdamWStep;
 import io.github.rankine.engine.kernels.AttentionShape;
 import io.github.rankine.engine.kernels.AttentionSpans;
 import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.kernels.MemoryNeeds;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
@@ -13,6 +14,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.function.Supplier;
 
 /**
  * The kernels on a device. What lives there, and copies of frozen weights, stay there; other tensors go there and back with each call. Kernels run when
@@ -20,17 +22,42 @@ import java.util.SequencedMap;
  */
 final class TornadoKernels implements Kernels {
     private final String name;
-    private final Device device;
-    private final Program program;
-    private final DeviceMemory memory;
+    private final DeviceSource source;
+    private final float[] nf4Values;
+    private Session session;
 
-    TornadoKernels(String name, Device device, float[] nf4Values) {
+    /** A device that is open, and what is on it. */
+    private record Session(DeviceRoom room, Device device, Program program, DeviceMemory memory) {}
+
+    /** The device is opened when it is known what it is for, or at the first call. */
+    TornadoKernels(String name, DeviceSource source, float[] nf4Values) {
         this.name = name;
-        this.device = device;
-        DeviceArrays arrays = device.arrays();
-        program = new Program(device);
-        memory = new DeviceMemory(device, program);
-        device.write(arrays.scalars(), 0, Stored.constants(nf4Values), Stored.CONSTANTS);
+        this.source = source;
+        this.nf4Values = nf4Values;
+    }
+
+    private Session session() {
+        if (session == null) {
+            session = open(DeviceRoom.unplanned(source));
+        }
+        return session;
+    }
+
+    private Session open(DeviceRoom room) {
+        Device device = room.open(source);
+        device.write(device.arrays().scalars(), 0, Stored.constants(nf4Values), Stored.CONSTANTS);
+        Program program = new Program(device);
+        return new Session(room, device, program, new DeviceMemory(device, program));
+    }
+
+    @Override
+    public void expect(Supplier<MemoryNeeds> needs) {
+        DeviceRoom wanted = DeviceRoom.of(needs.get());
+        if (session != null && (session.room.covers(wanted) || session.memory.isLivedIn())) {
+            return;
+        }
+        close();
+        session = open(wanted);
     }
 
     @Override
@@ -39,7 +66,8 @@ final class TornadoKernels implements Kernels {
     }
 
     private Call call(String name) {
-        return new Call(name, program, memory, device.arrays());
+        Session open = session();
+        return new Call(name, open.program, open.memory, open.device.arrays());
     }
 
     // ---- products ------------------------------------------------------------------------------------------------
@@ -506,7 +534,7 @@ final class TornadoKernels implements Kernels {
         double sum = 0;
         for (int first = 0; first < tensors.size(); first += DeviceArrays.RESULTS) {
             List<Tensor> some = tensors.subList(first, Math.min(first + DeviceArrays.RESULTS, tensors.size()));
-            program.mark();
+            session().program.mark();
             for (int i = 0; i < some.size(); i++) {
                 Tensor x = some.get(i);
                 call("sumOfSquares")
@@ -515,8 +543,8 @@ final class TornadoKernels implements Kernels {
                         .numbers(i)
                         .runForResults(RowKernels::sumOfSquares, 1);
             }
-            program.run();
-            for (double result : device.readResults(some.size())) {
+            session().program.run();
+            for (double result : session().device.readResults(some.size())) {
                 sum += result;
             }
         }
@@ -548,7 +576,7 @@ final class TornadoKernels implements Kernels {
 
     @Override
     public MemorySegment allocate(Arena arena, long bytes) {
-        MemorySegment fresh = memory.allocate(arena, bytes);
+        MemorySegment fresh = session().memory.allocate(arena, bytes);
         // Device memory begins with anything in it.
         clear(Tensor.of(fresh, 1, fresh.byteSize() / 4));
         return fresh;
@@ -556,44 +584,44 @@ final class TornadoKernels implements Kernels {
 
     @Override
     public void adopt(MemorySegment host, Arena arena) {
-        memory.adopt(host, arena);
+        session().memory.adopt(host, arena);
     }
 
     @Override
     public void fetch(Tensor tensor) {
-        memory.find(tensor.segment()).ifPresent(place -> {
-            program.run();
-            memory.download(place, tensor);
-        });
+        session().memory.fetch(tensor);
     }
 
     @Override
     public void wrote(MemorySegment host) {
-        memory.wrote(host);
+        session().memory.wrote(host);
     }
 
     @Override
     public void mark() {
-        program.mark();
+        session().program.mark();
     }
 
     @Override
     public void finish() {
-        program.run();
+        session().program.run();
     }
 
     @Override
     public SequencedMap<String, Long> counters() {
         SequencedMap<String, Long> counters = new LinkedHashMap<>();
-        counters.put("tasks", program.tasks());
-        counters.put("bytes_to_device", device.bytesIn());
-        counters.put("bytes_to_host", device.bytesOut());
+        counters.put("tasks", session().program.tasks());
+        counters.put("bytes_to_device", session().device.bytesIn());
+        counters.put("bytes_to_host", session().device.bytesOut());
         return counters;
     }
 
     @Override
     public void close() {
-        memory.close();
-        device.close();
+        if (session != null) {
+            session.memory.close();
+            session.device.close();
+            session = null;
+        }
     }
 }

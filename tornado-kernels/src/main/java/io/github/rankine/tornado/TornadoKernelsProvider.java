@@ -12,10 +12,8 @@ public final class TornadoKernelsProvider implements KernelsProvider {
     /** System property: the device, as TornadoVM numbers them. */
     static final String DEVICE = "rankine.device";
 
-    /** System property: the device's memory for tensors and weights, in MiB. */
+    /** System property: how much of the device's memory may be taken, in MiB. */
     static final String MEMORY = "rankine.deviceMemory";
-
-    private static final int DEFAULT_MIB = 2048;
 
     @Override
     public String name() {
@@ -43,13 +41,11 @@ public final class TornadoKernelsProvider implements KernelsProvider {
 
     @Override
     public Kernels create(int threads) {
-        long mib = Integer.getInteger(MEMORY, DEFAULT_MIB);
-        if (mib < 64) {
+        Integer mib = Integer.getInteger(MEMORY);
+        if (mib != null && mib < 64) {
             throw new RankineException("--device-memory " + mib + ": must be at least 64 MiB");
         }
-        // Half for tensors, half for weights: each one array, of at most 2³¹ − 1 elements.
-        int elements = (int) Math.min(Integer.MAX_VALUE - 64, mib * (1L << 20) / 4 / 2);
         return new TornadoKernels(
-                name(), Devices.open(System.getProperty(DEVICE, "0:0"), elements, elements), QuantizedType.nf4Values());
+                name(), Devices.named(System.getProperty(DEVICE, "0:0"), mib), QuantizedType.nf4Values());
     }
 }

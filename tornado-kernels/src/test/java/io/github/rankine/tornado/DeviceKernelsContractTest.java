@@ -8,7 +8,7 @@ import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 /** Holds the same source, as TornadoVM compiled it for a device, to the contract; for Java started with TornadoVM. */
 @EnabledIfSystemProperty(named = "tornado.load.runtime.implementation", matches = ".+")
 class DeviceKernelsContractTest extends KernelsContract {
-    private static final int ELEMENTS = 16 << 20;
+    private static final int MIB = 128;
 
     DeviceKernelsContractTest() {
         super("tornado");
@@ -16,9 +16,7 @@ class DeviceKernelsContractTest extends KernelsContract {
 
     @Override
     protected Kernels create(int threads) {
-        // The suite holds three of them at a time.
-        System.setProperty(Devices.MEMORY, "2GB");
-        Device device = Devices.open(System.getProperty(TornadoKernelsProvider.DEVICE, "0:0"), ELEMENTS, ELEMENTS);
-        return new TornadoKernels("tornado", device, QuantizedType.nf4Values());
+        String device = System.getProperty(TornadoKernelsProvider.DEVICE, "0:0");
+        return new TornadoKernels("tornado", Devices.named(device, MIB), QuantizedType.nf4Values());
     }
 }

@@ -21,6 +21,26 @@ final class EmulatedDevice implements Device {
                 new DoubleArray(DeviceArrays.RESULTS));
     }
 
+    /** Devices of which so many bytes may be taken. */
+    static DeviceSource source(long memory) {
+        return new DeviceSource() {
+            @Override
+            public Device open(int floats, int words) {
+                return new EmulatedDevice(floats, words);
+            }
+
+            @Override
+            public long memory() {
+                return memory;
+            }
+
+            @Override
+            public String allowance() {
+                return "the emulated device has";
+            }
+        };
+    }
+
     @Override
     public DeviceArrays arrays() {
         return arrays;

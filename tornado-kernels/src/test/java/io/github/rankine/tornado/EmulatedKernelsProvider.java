@@ -7,8 +7,6 @@ import java.util.Optional;
 
 /** The kernels as plain Java, by name. */
 public final class EmulatedKernelsProvider implements KernelsProvider {
-    private static final int ELEMENTS = 16 << 20;
-
     @Override
     public String name() {
         return "emulated";
@@ -26,6 +24,6 @@ public final class EmulatedKernelsProvider implements KernelsProvider {
 
     @Override
     public Kernels create(int threads) {
-        return new TornadoKernels(name(), new EmulatedDevice(ELEMENTS, ELEMENTS), QuantizedType.nf4Values());
+        return new TornadoKernels(name(), EmulatedDevice.source(128L << 20), QuantizedType.nf4Values());
     }
 }

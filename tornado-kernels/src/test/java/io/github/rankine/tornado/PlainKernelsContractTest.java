@@ -6,14 +6,12 @@ import io.github.rankine.reference.KernelsContract;
 
 /** Holds the kernels' source, run as plain Java, to the contract. */
 class PlainKernelsContractTest extends KernelsContract {
-    private static final int ELEMENTS = 8 << 20;
-
     PlainKernelsContractTest() {
         super("tornado");
     }
 
     @Override
     protected Kernels create(int threads) {
-        return new TornadoKernels("tornado", new EmulatedDevice(ELEMENTS, ELEMENTS), QuantizedType.nf4Values());
+        return new TornadoKernels("tornado", EmulatedDevice.source(64L << 20), QuantizedType.nf4Values());
     }
 }

@@ -43,9 +43,11 @@ public final class Generator {
             sampler.see(token);
         }
         List<Integer> tokens = new ArrayList<>();
+        long planned = Math.max(planned(1), planned(Math.min(prompt.length, PROMPT_CHUNK)));
+        kernels.expect(() -> decoder.memoryNeeds(planned + decoder.cacheBytes(prompt.length + limit)));
         try (Workspace workspace = Workspace.empty(kernels);
                 KeyValueCache cache = decoder.newCache(prompt.length + limit, kernels)) {
-            workspace.reserve(Math.max(planned(1), planned(Math.min(prompt.length, PROMPT_CHUNK))));
+            workspace.reserve(planned);
             int[] next = prompt;
             while (tokens.size() < limit) {
                 int token = sampler.next(read(workspace, next, cache));

@@ -7,6 +7,7 @@ import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
+import java.util.function.Supplier;
 
 /**
  * Every computation of a training or generation step, forward and backward. A provider is chosen by
@@ -235,6 +236,13 @@ public interface Kernels extends AutoCloseable {
     // Kernels on the CPU compute in the host's memory, and there is nothing to do here. Those with a memory of their
     // own bring other
     // operands there and results back with each call.
+
+    /**
+     * Says what will be needed, so that as much is taken.
+     *
+     * @throws io.github.rankine.engine.RankineException when the device has less
+     */
+    default void expect(Supplier<MemoryNeeds> needs) {}
 
     /**
      * Zeroed memory that lives with the kernels, until {@code arena} is closed: the host sees what they computed in it after {@link #fetch}, and

@@ -3,6 +3,7 @@ package io.github.rankine.engine.nn;
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.AttentionShape;
 import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.kernels.MemoryNeeds;
 import io.github.rankine.engine.lora.BaseShape;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraAdapter;
@@ -183,6 +184,12 @@ public final class Decoder implements AutoCloseable {
         return cache;
     }
 
+    /** Bytes of a cache for {@code capacity} tokens. */
+    public long cacheBytes(int capacity) {
+        long tokens = (long) capacity + (prefix == null ? 0 : prefix.tokens());
+        return 2L * layers() * tokens * keyWidth() * Float.BYTES;
+    }
+
     /** A cache without memory, for planning. */
     public KeyValueCache plannedCache(int capacity) {
         int virtual = prefix == null ? 0 : prefix.tokens();
@@ -233,6 +240,16 @@ public final class Decoder implements AutoCloseable {
         all.addAll(finalNorm.parameters());
         addTo(all, head);
         return all;
+    }
+
+    /** What a pass needs that reads all weights that are not trained. */
+    public MemoryNeeds memoryNeeds(long tensorBytes) {
+        return new MemoryNeeds(
+                parameters().stream()
+                        .filter(parameter -> !parameter.isTrainable())
+                        .map(Parameter::value)
+                        .toList(),
+                tensorBytes);
     }
 
     /** The weights and biases of the linear layers that are chosen. */

@@ -68,6 +68,15 @@ final class BatchOrder {
         return batches;
     }
 
+    /** The longest sequences together: at least as many tokens as any batch of any epoch. */
+    Batch largest() {
+        return batch(sequences.stream()
+                .sorted(Comparator.comparingInt(this::length).reversed())
+                .limit(batchSize)
+                .flatMapToInt(Arrays::stream)
+                .toArray());
+    }
+
     /** The samples of a batch as rows. */
     Batch batch(int[] indices) {
         return batchOf(IntStream.of(indices).mapToObj(samples::get).toList());

@@ -32,9 +32,7 @@ public record Evaluation(double loss, long tokens) {
     }
 
     static Evaluation of(LossPass pass, List<Sample> samples, int batchSize) {
-        List<Sample> longestFirst = samples.stream()
-                .sorted(Comparator.comparingInt(Sample::length).reversed())
-                .toList();
+        List<Sample> longestFirst = longestFirst(samples);
         double total = 0;
         long tokens = 0;
         int size = Math.min(batchSize, longestFirst.size());
@@ -46,5 +44,16 @@ public record Evaluation(double loss, long tokens) {
             }
         }
         return new Evaluation(total / tokens, tokens);
+    }
+
+    private static List<Sample> longestFirst(List<Sample> samples) {
+        return samples.stream()
+                .sorted(Comparator.comparingInt(Sample::length).reversed())
+                .toList();
+    }
+
+    /** The batch that takes the most memory. */
+    static Batch largest(List<Sample> samples, int batchSize) {
+        return BatchOrder.batchOf(longestFirst(samples).subList(0, Math.min(batchSize, samples.size())));
     }
 }

@@ -27,7 +27,11 @@ final class LossPass implements AutoCloseable {
     private final Workspace logits;
 
     /** Bytes of a pass by kind. */
-    record Memory(long activations, long logits) {}
+    record Memory(long activations, long logits) {
+        long total() {
+            return activations + logits;
+        }
+    }
 
     /** Summed loss of a pass and where its time went. */
     record Result(double loss, StepTimes times) {}
@@ -53,6 +57,7 @@ final class LossPass implements AutoCloseable {
     /** Gets the memory for a pass over this batch. */
     void reserve(Batch batch, boolean gradient) {
         Memory memory = plan(decoder, batch, gradient, recompute);
+        kernels.expect(() -> decoder.memoryNeeds(memory.total()));
         activations.reserve(memory.activations());
         logits.reserve(memory.logits());
     }

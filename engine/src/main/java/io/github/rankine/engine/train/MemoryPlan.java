@@ -19,6 +19,11 @@ import java.util.SequencedSet;
  * @param logits      one chunk of logits and what its loss needs
  */
 public record MemoryPlan(long weights, long adapter, long optimizer, long activations, long logits) {
+    /** All but the frozen weights. */
+    long tensors() {
+        return total() - weights;
+    }
+
     public long total() {
         return weights + adapter + optimizer + activations + logits;
     }
@@ -43,7 +48,7 @@ public record MemoryPlan(long weights, long adapter, long optimizer, long activa
         return of(decoder, trainable, largest, config.recompute());
     }
 
-    private static MemoryPlan of(Decoder decoder, List<Parameter> trainable, Batch batch, boolean recompute) {
+    static MemoryPlan of(Decoder decoder, List<Parameter> trainable, Batch batch, boolean recompute) {
         LossPass.Memory pass = LossPass.plan(decoder, batch, true, recompute);
         SequencedSet<Parameter> frozen = decoder.parameters();
         trainable.forEach(frozen::remove);

@@ -3,6 +3,7 @@ package io.github.rankine.engine.train;
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Dropout;
 import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.kernels.MemoryNeeds;
 import io.github.rankine.engine.nn.Batch;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
@@ -62,6 +63,7 @@ public final class Trainer implements AutoCloseable {
         this.evalSamples = List.copyOf(evalSamples);
         order = new BatchOrder(List.copyOf(samples), config);
         trainable.forEach(parameter -> parameter.train(arena));
+        kernels.expect(() -> needs(decoder));
         optimizer = new AdamW(
                 kernels,
                 this.trainable,
@@ -72,6 +74,16 @@ public final class Trainer implements AutoCloseable {
         pass = new LossPass(decoder, kernels, config.recompute());
         stepsPerEpoch = Math.ceilDiv(order.batchesPerEpoch(), config.gradientAccumulation());
         totalSteps = config.steps() > 0 ? config.steps() : stepsOfEpochs();
+    }
+
+    private MemoryNeeds needs(Decoder decoder) {
+        MemoryPlan plan = MemoryPlan.of(decoder, trainable, order.largest(), config.recompute());
+        long evaluation = evalSamples.isEmpty()
+                ? 0
+                : LossPass.plan(decoder, Evaluation.largest(evalSamples, config.batchSize()), false, config.recompute())
+                        .total();
+        long pass = plan.activations() + plan.logits();
+        return decoder.memoryNeeds(plan.tensors() + Math.max(0, evaluation - pass));
     }
 
     private int stepsOfEpochs() {

@@ -1,0 +1,72 @@
+package io.github.rankine.tornado;
+
+import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.kernels.MemoryNeeds;
+import io.github.rankine.engine.tensor.DType;
+import io.github.rankine.engine.tensor.DenseWeight;
+import io.github.rankine.engine.tensor.QuantizedWeight;
+import io.github.rankine.engine.tensor.Weight;
+import java.util.Locale;
+
+/**
+ * Sizes of a device's two large arrays, in elements of four bytes.
+ *
+ * @param floats for tensors, float32 weights and scales
+ * @param words  for other weights
+ */
+record DeviceRoom(long floats, long words) {
+    /** Beside what is planned: rotary tables, positions' weights, operands that come and go. */
+    private static final long SPARE = 8 << 20;
+
+    private static final long LEAST = 1 << 16;
+
+    /** Where nothing was planned: as much as there is, up to 2 GiB, in halves. */
+    static DeviceRoom unplanned(DeviceSource source) {
+        long half = Math.min(source.memory(), 2L << 30) / 8;
+        return new DeviceRoom(half, half);
+    }
+
+    static DeviceRoom of(MemoryNeeds needs) {
+        long floats = needs.tensorBytes() / 4;
+        long words = 0;
+        for (Weight weight : needs.weights()) {
+            switch (weight) {
+                case DenseWeight dense when dense.type() == DType.BF16 -> words += Math.ceilDiv(dense.bytes(), 4L);
+                case DenseWeight dense -> floats += dense.size();
+                case QuantizedWeight quantized -> {
+                    words += Math.ceilDiv(quantized.type().bytes(quantized.size()), 4L);
+                    floats += QuantizedWeight.blocks(quantized.size(), quantized.blockSize());
+                }
+            }
+        }
+        return new DeviceRoom(floats + floats / 16 + SPARE, Math.max(LEAST, words));
+    }
+
+    long bytes() {
+        return 4 * (floats + words);
+    }
+
+    boolean covers(DeviceRoom other) {
+        return floats >= other.floats && words >= other.words;
+    }
+
+    /** @throws RankineException when the source has less */
+    Device open(DeviceSource source) {
+        if (bytes() > source.memory()) {
+            throw new RankineException("the run needs " + mebibytes(bytes()) + " of the device's memory ("
+                    + mebibytes(4 * floats) + " for tensors, " + mebibytes(4 * words) + " for packed weights), "
+                    + source.allowance() + " " + mebibytes(source.memory())
+                    + ": lower --batch-size or --max-length, or add --recompute on or --quantize nf4");
+        }
+        if (Math.max(floats, words) > Integer.MAX_VALUE - 64) {
+            throw new RankineException("the run needs " + mebibytes(4 * Math.max(floats, words))
+                    + " in one array of the device, and 8192 MiB is the most: lower --batch-size, or add"
+                    + " --quantize nf4");
+        }
+        return source.open((int) floats, (int) words);
+    }
+
+    private static String mebibytes(long bytes) {
+        return String.format(Locale.ROOT, "%d MiB", bytes >> 20);
+    }
+}

@@ -1,0 +1,13 @@
+package io.github.rankine.tornado;
+
+/** Where a device comes from, once it is known how much of it is needed. */
+interface DeviceSource {
+    /** Opens it with arrays of so many elements. */
+    Device open(int floats, int words);
+
+    /** Bytes that both arrays may take together. */
+    long memory();
+
+    /** Who allows that much, to begin a sentence with. */
+    String allowance();
+}
