@@ -101,9 +101,12 @@ final class GenerateCommand implements Runnable {
         double bytes = tokensPerSecond
                 * weights.stream().mapToLong(MemorySegment::byteSize).sum();
         result.put("decode_bytes_per_second", bytes);
-        double limit = Median.of(Arrays.copyOfRange(read, 1, runs));
-        result.put("read_bytes_per_second", limit);
-        result.put("decode_share_of_bandwidth", bytes / limit);
+        if (kernels.counters().isEmpty()) {
+            // What is measured is the host's bandwidth, which means nothing for weights on a device.
+            double limit = Median.of(Arrays.copyOfRange(read, 1, runs));
+            result.put("read_bytes_per_second", limit);
+            result.put("decode_share_of_bandwidth", bytes / limit);
+        }
         options.putKernelTimes(result, runs - 1);
         ThisProcess.putPeakMemory(result);
         return result;

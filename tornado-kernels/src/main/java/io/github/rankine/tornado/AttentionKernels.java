@@ -32,8 +32,13 @@ final class AttentionKernels {
 
     /** Tensors: q, k, v, out, logSumExp. */
     static void forward(
-            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+            KernelContext context,
+            IntArray state,
+            IntArray layout,
+            FloatArray scalars,
+            FloatArray floats,
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         float[] weights = context.allocateFloatLocalArray(GROUP);
         int heads = layout.get(at);
         int headDim = layout.get(at + 2);
@@ -120,8 +125,13 @@ final class AttentionKernels {
 
     /** A query row's gradient; tensors: q, k, v, out, logSumExp, dOut, dq. */
     static void queryBackward(
-            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+            KernelContext context,
+            IntArray state,
+            IntArray layout,
+            FloatArray scalars,
+            FloatArray floats,
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         float[] weights = context.allocateFloatLocalArray(GROUP);
         int heads = layout.get(at);
         int headDim = layout.get(at + 2);
@@ -186,8 +196,13 @@ final class AttentionKernels {
      * what the sum is over (dOut for values, q for keys) and the result; last, whether it is the keys'.
      */
     static void keyBackward(
-            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+            KernelContext context,
+            IntArray state,
+            IntArray layout,
+            FloatArray scalars,
+            FloatArray floats,
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         float[] weights = context.allocateFloatLocalArray(GROUP);
         int kvHeads = layout.get(at + 1);
         int group = layout.get(at) / kvHeads;

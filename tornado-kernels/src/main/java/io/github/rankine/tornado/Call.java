@@ -147,18 +147,19 @@ final class Call {
     }
 
     /** A kernel of tensors, with a thread for each of {@code elements}. */
-    void runElements(Task5<KernelContext, IntArray, IntArray, FloatArray, Integer> kernel, long elements) {
+    void runElements(Task5<KernelContext, IntArray, IntArray, FloatArray, IntArray> kernel, long elements) {
         launch(kernel, groups(elements), arrays.floats());
     }
 
     /** A kernel of tensors and scalars. */
-    void runElements(Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel, long elements) {
+    void runElements(Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray> kernel, long elements) {
         run(kernel, groups(elements));
     }
 
     /** A kernel of tensors, scalars and weights. */
     void runElements(
-            Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel, long elements) {
+            Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, IntArray> kernel,
+            long elements) {
         run(kernel, groups(elements));
     }
 
@@ -167,16 +168,16 @@ final class Call {
     }
 
     /** The same, with so many groups of threads. */
-    void run(Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, Integer> kernel, int groups) {
+    void run(Task6<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray> kernel, int groups) {
         launch(kernel, groups, arrays.scalars(), arrays.floats());
     }
 
-    void run(Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, Integer> kernel, int groups) {
+    void run(Task7<KernelContext, IntArray, IntArray, FloatArray, FloatArray, IntArray, IntArray> kernel, int groups) {
         launch(kernel, groups, arrays.scalars(), arrays.floats(), arrays.words());
     }
 
     /** A kernel of tensors that writes among the results. */
-    void runForResults(Task6<KernelContext, IntArray, IntArray, FloatArray, DoubleArray, Integer> kernel, int groups) {
+    void runForResults(Task6<KernelContext, IntArray, IntArray, FloatArray, DoubleArray, IntArray> kernel, int groups) {
         launch(kernel, groups, arrays.floats(), arrays.results());
     }
 

@@ -10,8 +10,8 @@ final class ColumnKernels {
     private ColumnKernels() {}
 
     /** {@code out += Σ dy}; parameters: dy, out. */
-    static void sum(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+    static void sum(KernelContext context, IntArray state, IntArray layout, FloatArray floats, IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int col = context.globalIdx;
         if (col < layout.get(at)) {
             float sum = 0;
@@ -27,8 +27,8 @@ final class ColumnKernels {
      * {@code out += Σ dy · (x − mean) · inverse}, where each row has its statistics; parameters: dy, x, statistics, out, whether there is a
      * mean before the inverse.
      */
-    static void normalised(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+    static void normalised(KernelContext context, IntArray state, IntArray layout, FloatArray floats, IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int col = context.globalIdx;
         if (col < layout.get(at)) {
             int centred = layout.get(at + 9);
@@ -55,8 +55,8 @@ final class ColumnKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int col = context.globalIdx;
         if (col < layout.get(at)) {
             float shift = 0;
@@ -81,8 +81,8 @@ final class ColumnKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int col = context.globalIdx;
         int cols = layout.get(at);
         if (col < cols) {
@@ -96,8 +96,9 @@ final class ColumnKernels {
     }
 
     /** {@code dTable[ids[i]] += dy[i]}; parameters: dy, dTable, the ids in the state. */
-    static void embeddingBackward(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+    static void embeddingBackward(
+            KernelContext context, IntArray state, IntArray layout, FloatArray floats, IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int col = context.globalIdx;
         if (col < layout.get(at)) {
             for (int i = 0; i < layout.get(at + 1); i++) {
@@ -118,8 +119,8 @@ final class ColumnKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int j = context.globalIdx;
         if (j < layout.get(at)) {
             int rank = layout.get(at + 1);

@@ -8,14 +8,15 @@ import java.util.List;
  *
  * @param name       of the kernel
  * @param kernel     the static method, as one of TornadoVM's {@code TaskN}: its arguments are the context, state and layout, {@code arrays}, and
- *                   where its parameters begin in its section
+ *                   its number in its section; in an array, for a number itself would be a constant of the code, and tasks of one
+ *                   kernel would be compiled one by one
  * @param arrays     what it computes on
  * @param parameters numbers that it reads from the layout
  * @param groups     of {@link Reduction#GROUP} threads each
  */
 record Launch(String name, Object kernel, List<Object> arrays, int[] parameters, int groups) {
     /** All arguments, in the order of the method. */
-    Object[] arguments(Object context, Object state, Object layout, int task) {
+    Object[] arguments(Object context, Object state, Object layout, Object task) {
         Object[] all = new Object[arrays.size() + 4];
         all[0] = context;
         all[1] = state;

@@ -14,8 +14,13 @@ final class OptimiserKernels {
      * stand gradient scale, 1 − lr·wd, β₁, 1 − β₁, β₂, 1 − β₂, step size, √(1 − β₂ᵗ), ε.
      */
     static void adamW(
-            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+            KernelContext context,
+            IntArray state,
+            IntArray layout,
+            FloatArray scalars,
+            FloatArray floats,
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);

@@ -18,8 +18,13 @@ final class PointwiseKernels {
 
     /** {@code y (+)= alpha · x}; parameters: x, y, alpha, whether to accumulate. */
     static void scale(
-            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+            KernelContext context,
+            IntArray state,
+            IntArray layout,
+            FloatArray scalars,
+            FloatArray floats,
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
@@ -33,8 +38,8 @@ final class PointwiseKernels {
     }
 
     /** {@code y = 0}; parameters: y. */
-    static void clear(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+    static void clear(KernelContext context, IntArray state, IntArray layout, FloatArray floats, IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             floats.set(place(layout, at + 2, layout.get(at + 1), i), 0f);
@@ -49,8 +54,8 @@ final class PointwiseKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
@@ -67,8 +72,8 @@ final class PointwiseKernels {
     }
 
     /** {@code y = silu(gate) · up}; parameters: gate, up, y. */
-    static void swiglu(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+    static void swiglu(KernelContext context, IntArray state, IntArray layout, FloatArray floats, IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
@@ -78,8 +83,9 @@ final class PointwiseKernels {
     }
 
     /** Parameters: gate, up, dy, dGate, dUp. */
-    static void swigluBackward(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+    static void swigluBackward(
+            KernelContext context, IntArray state, IntArray layout, FloatArray floats, IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
@@ -112,8 +118,8 @@ final class PointwiseKernels {
     }
 
     /** Parameters: x, y, whether to approximate with tanh. */
-    static void gelu(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+    static void gelu(KernelContext context, IntArray state, IntArray layout, FloatArray floats, IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
@@ -129,8 +135,8 @@ final class PointwiseKernels {
     }
 
     /** Parameters: x, dy, dx, whether to approximate with tanh, whether to accumulate. */
-    static void geluBackward(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+    static void geluBackward(KernelContext context, IntArray state, IntArray layout, FloatArray floats, IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
@@ -155,8 +161,9 @@ final class PointwiseKernels {
     }
 
     /** Parameters: x, y. A kernel's name is its function's on the device, where tanh itself is taken. */
-    static void hyperbolicTangent(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+    static void hyperbolicTangent(
+            KernelContext context, IntArray state, IntArray layout, FloatArray floats, IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
@@ -165,8 +172,8 @@ final class PointwiseKernels {
     }
 
     /** Parameters: y, dy, dx. */
-    static void tanhBackward(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+    static void tanhBackward(KernelContext context, IntArray state, IntArray layout, FloatArray floats, IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
@@ -180,8 +187,13 @@ final class PointwiseKernels {
      * state, where the scale is among the scalars, whether to accumulate. OpenCL code shifts signed, hence the masks.
      */
     static void dropout(
-            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+            KernelContext context,
+            IntArray state,
+            IntArray layout,
+            FloatArray scalars,
+            FloatArray floats,
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
@@ -214,8 +226,8 @@ final class PointwiseKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int pairs = layout.get(at + 1);
@@ -246,8 +258,8 @@ final class PointwiseKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);

@@ -29,8 +29,8 @@ final class ProductKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int m = layout.get(at);
         int n = layout.get(at + 1);
         int k = layout.get(at + 2);

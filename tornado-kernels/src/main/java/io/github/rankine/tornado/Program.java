@@ -11,7 +11,7 @@ import java.util.Map;
 /** Kernels that were asked for and have not run yet, in sections, and the numbers that they read. */
 final class Program {
     /** A section's longest list of kernels: TornadoVM's buffer for a graph is finite. */
-    private static final int LONGEST = 256;
+    static final int LONGEST = 256;
 
     /** A section's longest list of one kernel alone, so that an optimiser's hundreds are a few graphs that serve any number. */
     private static final int REPEATED = 8;
@@ -56,7 +56,7 @@ final class Program {
             marked = false;
         }
         sections.getLast().add(launch);
-        parameters += launch.parameters().length;
+        parameters += 1 + launch.parameters().length;
     }
 
     private static boolean isFull(List<Launch> section, Launch next) {
@@ -166,13 +166,17 @@ final class Program {
         return place;
     }
 
-    /** Where each section begins, then the sections' parameters. */
+    /** As {@link DeviceArrays} tells, as if it began the array. */
     private int[] layout() {
         int[] layout = new int[sections.size() + parameters];
         int at = sections.size();
         for (int i = 0; i < sections.size(); i++) {
             layout[i] = at;
+            int section = at;
+            int task = at;
+            at += sections.get(i).size();
             for (Launch launch : sections.get(i)) {
+                layout[task++] = at - section;
                 System.arraycopy(launch.parameters(), 0, layout, at, launch.parameters().length);
                 at += launch.parameters().length;
             }

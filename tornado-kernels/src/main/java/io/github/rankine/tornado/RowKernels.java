@@ -20,8 +20,8 @@ final class RowKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int row = context.groupIdx;
         int d = layout.get(at);
         int from = layout.get(at + 1) + row * layout.get(at + 2);
@@ -49,8 +49,8 @@ final class RowKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int row = context.groupIdx;
         int d = layout.get(at);
         int from = layout.get(at + 1) + row * layout.get(at + 2);
@@ -82,8 +82,8 @@ final class RowKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int row = context.groupIdx;
         int d = layout.get(at);
         int from = layout.get(at + 1) + row * layout.get(at + 2);
@@ -119,8 +119,8 @@ final class RowKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int row = context.groupIdx;
         int d = layout.get(at);
         int from = layout.get(at + 1) + row * layout.get(at + 2);
@@ -151,8 +151,13 @@ final class RowKernels {
 
     /** Parameters: logits, losses, the targets in the state, whether a gradient is wanted, its scale. */
     static void crossEntropy(
-            KernelContext context, IntArray state, IntArray layout, FloatArray scalars, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+            KernelContext context,
+            IntArray state,
+            IntArray layout,
+            FloatArray scalars,
+            FloatArray floats,
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int row = context.groupIdx;
         int d = layout.get(at);
         int from = layout.get(at + 1) + row * layout.get(at + 2);
@@ -192,8 +197,8 @@ final class RowKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int row = context.groupIdx;
         int d = layout.get(at);
         float squares = 0;
@@ -209,8 +214,13 @@ final class RowKernels {
 
     /** The sum of all elements' squares, by one group; parameters: rows, x, the result's place. */
     static void sumOfSquares(
-            KernelContext context, IntArray state, IntArray layout, FloatArray floats, DoubleArray results, int task) {
-        int at = state.get(1) + task;
+            KernelContext context,
+            IntArray state,
+            IntArray layout,
+            FloatArray floats,
+            DoubleArray results,
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         double[] part = context.allocateDoubleLocalArray(GROUP);
         int thread = context.localIdx;
         int d = layout.get(at);

@@ -16,8 +16,8 @@ final class SelectionKernels {
             FloatArray scalars,
             FloatArray floats,
             IntArray words,
-            int task) {
-        int at = state.get(1) + task;
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
@@ -32,8 +32,8 @@ final class SelectionKernels {
     }
 
     /** {@code y[i] = x[rows[i]]}; parameters: x, y. */
-    static void gather(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+    static void gather(KernelContext context, IntArray state, IntArray layout, FloatArray floats, IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);
@@ -44,8 +44,8 @@ final class SelectionKernels {
     }
 
     /** {@code dx[rows[i]] += dy[i]} for distinct rows; parameters: dx, dy. */
-    static void scatter(KernelContext context, IntArray state, IntArray layout, FloatArray floats, int task) {
-        int at = state.get(1) + task;
+    static void scatter(KernelContext context, IntArray state, IntArray layout, FloatArray floats, IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
         int i = context.globalIdx;
         if (i < layout.get(at)) {
             int cols = layout.get(at + 1);

@@ -16,6 +16,10 @@ import uk.ac.manchester.tornado.api.TornadoExecutionPlan;
 import uk.ac.manchester.tornado.api.WorkerGrid1D;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
 import uk.ac.manchester.tornado.api.enums.DataTransferMode;
+import uk.ac.manchester.tornado.api.exceptions.TornadoBailoutRuntimeException;
+import uk.ac.manchester.tornado.api.exceptions.TornadoDeviceFP64NotSupported;
+import uk.ac.manchester.tornado.api.exceptions.TornadoMemoryException;
+import uk.ac.manchester.tornado.api.exceptions.TornadoOutOfMemoryException;
 import uk.ac.manchester.tornado.api.exceptions.TornadoRuntimeException;
 import uk.ac.manchester.tornado.api.types.arrays.DoubleArray;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
@@ -47,13 +51,9 @@ final class TaskGraphDevice implements Device {
 
     TaskGraphDevice(TornadoDevice device, int floats, int words) {
         this.device = device;
-        arrays = new DeviceArrays(
-                new IntArray(DeviceArrays.STATE),
-                new IntArray(DeviceArrays.LAYOUT),
-                new FloatArray(DeviceArrays.SCALARS),
+        arrays = DeviceArrays.around(
                 FloatArray.fromSegmentShallow(LazyMemory.ofArray(4L * floats)),
-                IntArray.fromSegmentShallow(LazyMemory.ofArray(4L * words)),
-                new DoubleArray(DeviceArrays.RESULTS));
+                IntArray.fromSegmentShallow(LazyMemory.ofArray(4L * words)));
         TaskGraph owner = new TaskGraph(OWNER);
         owner.transferToDevice(DataTransferMode.UNDER_DEMAND, all());
         owner.task("advance", TransferKernels::advance, context, arrays.state(), arrays.layout());
@@ -116,10 +116,17 @@ final class TaskGraphDevice implements Device {
         try {
             plan.withGraph(0).execute();
             plan.withGraph(index).execute();
-        } catch (TornadoRuntimeException failure) {
+        } catch (TornadoRuntimeException
+                | TornadoBailoutRuntimeException
+                | TornadoDeviceFP64NotSupported
+                | TornadoMemoryException
+                | TornadoOutOfMemoryException failure) {
+            // It goes on with a stack trace.
+            String reason = String.valueOf(failure.getMessage()).split("Stacktrace:", 2)[0];
             throw new RankineException(
                     "TornadoVM cannot run a kernel on "
-                            + device.getPhysicalDevice().getDeviceName() + ": " + failure.getMessage()
+                            + device.getPhysicalDevice().getDeviceName().strip() + ": "
+                            + reason.strip().replaceAll("\\s+", " ")
                             + "; --debug shows where, --kernels vector runs without it",
                     failure);
         }
@@ -227,15 +234,15 @@ final class TaskGraphDevice implements Device {
     public void run(List<List<Launch>> sections) {
         for (List<Launch> section : sections) {
             int index = graph(Launch.signature(section), graph -> {
-                int task = 0;
                 for (int i = 0; i < section.size(); i++) {
                     Launch launch = section.get(i);
+                    IntArray task = arrays.tasks().get(i);
+                    graph.transferToDevice(DataTransferMode.FIRST_EXECUTION, task);
                     Tasks.add(
                             graph,
                             "t" + i,
                             launch.kernel(),
                             launch.arguments(context, arrays.state(), arrays.layout(), task));
-                    task += launch.parameters().length;
                 }
                 graph.persistOnDevice(all());
             });

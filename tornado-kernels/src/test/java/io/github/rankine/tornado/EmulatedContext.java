@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Supplier;
 import uk.ac.manchester.tornado.api.KernelContext;
+import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
 /**
  * A thread of a group as plain Java sees it. A group's threads take turns on one thread of Java, each up to the next barrier; arrays of
@@ -53,7 +54,7 @@ final class EmulatedContext extends KernelContext {
     }
 
     /** Runs a kernel for all threads of all groups. */
-    static void run(Launch launch, DeviceArrays arrays, int task) {
+    static void run(Launch launch, DeviceArrays arrays, IntArray task) {
         int size = Reduction.GROUP;
         List<Object> local = new ArrayList<>();
         EmulatedContext[] threads = new EmulatedContext[size];

@@ -1,7 +1,6 @@
 package io.github.rankine.tornado;
 
 import java.util.List;
-import uk.ac.manchester.tornado.api.types.arrays.DoubleArray;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
@@ -12,13 +11,7 @@ final class EmulatedDevice implements Device {
     private long bytesOut;
 
     EmulatedDevice(int floats, int words) {
-        arrays = new DeviceArrays(
-                new IntArray(DeviceArrays.STATE),
-                new IntArray(DeviceArrays.LAYOUT),
-                new FloatArray(DeviceArrays.SCALARS),
-                new FloatArray(floats),
-                new IntArray(words),
-                new DoubleArray(DeviceArrays.RESULTS));
+        arrays = DeviceArrays.around(new FloatArray(floats), new IntArray(words));
     }
 
     /** Devices of which so many bytes may be taken. */
@@ -99,10 +92,8 @@ final class EmulatedDevice implements Device {
             int number = state.get(0);
             state.set(1, arrays.layout().get(number));
             state.set(0, number + 1);
-            int task = 0;
-            for (Launch launch : section) {
-                EmulatedContext.run(launch, arrays, task);
-                task += launch.parameters().length;
+            for (int i = 0; i < section.size(); i++) {
+                EmulatedContext.run(section.get(i), arrays, arrays.tasks().get(i));
             }
         }
     }
