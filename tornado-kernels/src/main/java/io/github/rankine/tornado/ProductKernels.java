@@ -4,12 +4,15 @@ import uk.ac.manchester.tornado.api.KernelContext;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 
-/** Products of a tensor with a weight or a tensor, in blocks of local memory. */
+/** Products of a tensor with a weight or a tensor: in blocks of local memory, or for few rows by dots. */
 final class ProductKernels {
     /** Rows and columns of a block of the result, and how far it goes along the sum at a time. */
     static final int BLOCK = 32;
 
     private static final int DEPTH = 16;
+
+    /** Rows of a product that are too few for a block. */
+    static final int FEW = 4;
 
     /** Threads of a group along each side of the block; each has four by four results. */
     static final int SIDE = 8;
@@ -142,6 +145,40 @@ final class ProductKernels {
         put(floats, place + 1, i + 3, j + 1, m, n, alpha * s31, accumulate);
         put(floats, place + 2, i + 3, j + 2, m, n, alpha * s32, accumulate);
         put(floats, place + 3, i + 3, j + 3, m, n, alpha * s33, accumulate);
+    }
+
+    /**
+     * The same for the few rows of a token's decoding and a weight whose rows are summed along: a group for each element of {@code c}, whose threads
+     * read neighbours.
+     */
+    static void dots(
+            KernelContext context,
+            IntArray state,
+            IntArray layout,
+            FloatArray scalars,
+            FloatArray floats,
+            IntArray words,
+            IntArray task) {
+        int at = state.get(1) + layout.get(state.get(1) + task.get(0));
+        int n = layout.get(at + 1);
+        int k = layout.get(at + 2);
+        int i = context.groupIdx / n;
+        int j = context.groupIdx % n;
+        int a = layout.get(at + 3) + i * layout.get(at + 4);
+        int b = j * layout.get(at + 7);
+        float part = 0;
+        for (int l = context.localIdx; l < k; l += Reduction.GROUP) {
+            part += floats.get(a + l) * Stored.at(floats, words, scalars, layout, at + 8, b + l);
+        }
+        float sum = Reduction.sum(context, part);
+        if (context.localIdx == 0) {
+            int place = layout.get(at + 12) + i * layout.get(at + 13) + j;
+            float value = scalars.get(layout.get(at + 14)) * sum;
+            if (layout.get(at + 15) == 1) {
+                value += floats.get(place);
+            }
+            floats.set(place, value);
+        }
     }
 
     private static void put(FloatArray c, int place, int i, int j, int m, int n, float value, int accumulate) {

@@ -75,11 +75,17 @@ final class TornadoKernels implements Kernels {
     @Override
     public void matmulNT(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate) {
         Call.check(a.cols() == b.cols() && Call.is(c, a.rows(), b.rows()), "matmulNT", a, b, c);
-        Call call = call("matmul");
+        boolean few = a.rows() <= ProductKernels.FEW;
+        Call call = call(few ? "dots" : "matmul");
         product(call, a.rows(), b.rows(), a.cols(), call.input(a), a.stride(), 1)
                 .numbers(1, b.cols())
                 .weight(b);
         finish(call, c, alpha, accumulate);
+        if (few) {
+            call.run(ProductKernels::dots, Math.toIntExact(c.size()));
+        } else {
+            runBlocks(call, c);
+        }
     }
 
     @Override
@@ -90,6 +96,7 @@ final class TornadoKernels implements Kernels {
                 .numbers(b.cols(), 1)
                 .weight(b);
         finish(call, c, alpha, accumulate);
+        runBlocks(call, c);
     }
 
     @Override
@@ -99,6 +106,7 @@ final class TornadoKernels implements Kernels {
         product(call, a.cols(), b.cols(), a.rows(), call.input(a), 1, a.stride())
                 .numbers(b.stride(), 1, Stored.F32, call.input(b), 0, 1);
         finish(call, c, alpha, accumulate);
+        runBlocks(call, c);
     }
 
     private Call product(Call call, long m, long n, long k, int aPlace, long aRow, long aCol) {
@@ -107,6 +115,9 @@ final class TornadoKernels implements Kernels {
 
     private void finish(Call call, Tensor c, float alpha, boolean accumulate) {
         call.output(c, accumulate).scalar(alpha).flag(accumulate);
+    }
+
+    private void runBlocks(Call call, Tensor c) {
         int blocks = Math.toIntExact(Math.ceilDiv(c.rows(), (long) ProductKernels.BLOCK)
                 * Math.ceilDiv(c.cols(), (long) ProductKernels.BLOCK));
         call.run(ProductKernels::matmul, blocks);
