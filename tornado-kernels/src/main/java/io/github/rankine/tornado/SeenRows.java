@@ -5,8 +5,12 @@ import io.github.rankine.engine.kernels.AttentionSpans;
 import io.github.rankine.engine.tensor.Tensor;
 
 /** Which keys each query row sees, and which queries see each key row: neighbours all, from a first up to an end. */
-record SeenRows(int[] firstKey, int[] keyEnd, int[] firstQuery, int[] queryEnd) {
-    static SeenRows of(AttentionSpans spans, AttentionShape shape, Tensor q, Tensor k, Tensor v) {
+record SeenRows(Question of, int[] firstKey, int[] keyEnd, int[] firstQuery, int[] queryEnd) {
+    /** What they depend on, the same for all layers of a pass. */
+    record Question(AttentionSpans spans, int slidingWindow, long queries, long keys) {}
+
+    /** {@code last} itself, if it is the answer: its arrays are on the device then. */
+    static SeenRows of(SeenRows last, AttentionSpans spans, AttentionShape shape, Tensor q, Tensor k, Tensor v) {
         boolean right = q.cols() == (long) shape.heads() * shape.headDim()
                 && k.cols() == (long) shape.kvHeads() * shape.headDim()
                 && v.rows() == k.rows()
@@ -17,8 +21,16 @@ record SeenRows(int[] firstKey, int[] keyEnd, int[] firstQuery, int[] queryEnd) 
             right &= spans.keyStart()[s] >= 0 && spans.keyStart()[s] + spans.keyCount()[s] <= k.rows();
         }
         Call.check(right, "attention", q, k, v, shape);
+        Question question = new Question(spans, shape.slidingWindow(), q.rows(), k.rows());
+        if (last != null && last.of.equals(question)) {
+            return last;
+        }
         SeenRows seen = new SeenRows(
-                new int[(int) q.rows()], new int[(int) q.rows()], new int[(int) k.rows()], new int[(int) k.rows()]);
+                question,
+                new int[(int) q.rows()],
+                new int[(int) q.rows()],
+                new int[(int) k.rows()],
+                new int[(int) k.rows()]);
         for (int s = 0; s < spans.sequences(); s++) {
             seen.add(spans, shape, s);
         }

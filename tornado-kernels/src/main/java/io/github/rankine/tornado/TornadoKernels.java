@@ -25,6 +25,7 @@ final class TornadoKernels implements Kernels {
     private final DeviceSource source;
     private final float[] nf4Values;
     private Session session;
+    private SeenRows seen;
 
     /** A device that is open, and what is on it. */
     private record Session(DeviceRoom room, Device device, Program program, DeviceMemory memory) {}
@@ -347,7 +348,7 @@ final class TornadoKernels implements Kernels {
     @Override
     public void attention(
             Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp) {
-        SeenRows seen = SeenRows.of(spans, shape, q, k, v);
+        seen = SeenRows.of(seen, spans, shape, q, k, v);
         attentionCall("attention", shape, seen.firstKey(), seen.keyEnd())
                 .tensor(q)
                 .tensor(k)
@@ -378,9 +379,9 @@ final class TornadoKernels implements Kernels {
             Tensor dq,
             Tensor dk,
             Tensor dv) {
-        SeenRows seen = SeenRows.of(spans, shape, q, k, v);
-        keyBackward("valueBackward", shape, seen, q, k, v, out, logSumExp, dOut, dOut, dv, false);
-        keyBackward("keyBackward", shape, seen, q, k, v, out, logSumExp, dOut, q, dk, true);
+        seen = SeenRows.of(seen, spans, shape, q, k, v);
+        keyBackward("valueBackward", shape, q, k, v, out, logSumExp, dOut, dOut, dv, false);
+        keyBackward("keyBackward", shape, q, k, v, out, logSumExp, dOut, q, dk, true);
         attentionCall("queryBackward", shape, seen.firstKey(), seen.keyEnd())
                 .tensor(q)
                 .tensor(k)
@@ -395,7 +396,6 @@ final class TornadoKernels implements Kernels {
     private void keyBackward(
             String name,
             AttentionShape shape,
-            SeenRows seen,
             Tensor q,
             Tensor k,
             Tensor v,

@@ -1,5 +1,6 @@
 package io.github.rankine.tornado;
 
+import java.util.ArrayList;
 import java.util.List;
 import uk.ac.manchester.tornado.api.types.arrays.FloatArray;
 import uk.ac.manchester.tornado.api.types.arrays.IntArray;
@@ -7,11 +8,17 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
 /** A device of plain Java. */
 final class EmulatedDevice implements Device {
     private final DeviceArrays arrays;
+    private final List<String> graphs = new ArrayList<>();
     private long bytesIn;
     private long bytesOut;
 
     EmulatedDevice(int floats, int words) {
         arrays = DeviceArrays.around(new FloatArray(floats), new IntArray(words));
+    }
+
+    /** The graphs that ran, in order, by their kernels. */
+    List<String> graphs() {
+        return graphs;
     }
 
     /** Devices of which so many bytes may be taken. */
@@ -88,6 +95,7 @@ final class EmulatedDevice implements Device {
     @Override
     public void run(List<List<Launch>> sections) {
         for (List<Launch> section : sections) {
+            graphs.add(Launch.signature(section));
             IntArray state = arrays.state();
             int number = state.get(0);
             state.set(1, arrays.layout().get(number));
