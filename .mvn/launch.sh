@@ -95,7 +95,7 @@ wants_tornado() {
     before=
     for argument; do
         case $before$argument in
-            --kernelstornado | *--kernels=tornado | -pkernels=tornado) return ;;
+            --kernelstornado | *--kernels=tornado | -pkernels=*tornado*) return ;;
         esac
         before=$argument
     done

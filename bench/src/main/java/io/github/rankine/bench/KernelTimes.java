@@ -10,10 +10,14 @@ import java.lang.reflect.Proxy;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Collectors;
 
 /** Adds up the time that each kernel takes, by the shapes it works on. */
 final class KernelTimes {
+    /** Among the methods that need not be overridden; the others are about memory. */
+    private static final Set<String> COMPUTING = Set.of("copy", "clear");
+
     private final Map<String, Long> nanos = new HashMap<>();
 
     /** {@code kernels}, timed from here on. */
@@ -29,7 +33,9 @@ final class KernelTimes {
                     } catch (InvocationTargetException e) {
                         throw e.getCause();
                     } finally {
-                        nanos.merge(key(method, arguments), System.nanoTime() - start, Long::sum);
+                        if (!method.isDefault() || COMPUTING.contains(method.getName())) {
+                            nanos.merge(key(method, arguments), System.nanoTime() - start, Long::sum);
+                        }
                     }
                 });
     }

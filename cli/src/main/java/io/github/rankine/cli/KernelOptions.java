@@ -52,8 +52,12 @@ final class KernelOptions {
         return open(threads());
     }
 
-    /** The same on another number of threads, where several are used side by side. */
-    Kernels open(int count) {
+    /** The same for one thread of several; where a device is asked for, the CPU's own, for threads do not share it. */
+    Kernels openForOneThread() {
+        return "tornado".equals(name) ? KernelsLookup.best(1) : open(1);
+    }
+
+    private Kernels open(int count) {
         useDevice();
         if (name != null
                 && KernelsLookup.missing(name).isEmpty()

@@ -31,7 +31,7 @@ final class ModuleWork {
         try (Progress progress = Progress.of(terminal, "module", 0, modules.size());
                 ExecutorService pool = Executors.newFixedThreadPool(threads)) {
             for (int i = 0; i < threads; i++) {
-                idle.add(options.open(1));
+                idle.add(options.openForOneThread());
             }
             List<Future<T>> futures = new ArrayList<>();
             for (LinearShape module : modules) {

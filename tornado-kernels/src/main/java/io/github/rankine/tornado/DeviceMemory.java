@@ -1,6 +1,7 @@
 package io.github.rankine.tornado;
 
 import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.kernels.MemoryNeeds;
 import io.github.rankine.engine.tensor.BlockScales;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.DenseWeight;
@@ -14,10 +15,13 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.HashMap;
-import java.util.Iterator;
+import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
 
 /** Where on the device the memory of tensors and weights is. */
 final class DeviceMemory {
@@ -25,10 +29,10 @@ final class DeviceMemory {
     private static final ValueLayout.OfFloat FLOATS =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
-    private final Device device;
-    private final Program program;
-    private final Ranges floats;
-    private final Ranges words;
+    private Device device;
+    private Program program;
+    private Ranges floats;
+    private Ranges words;
     private final Map<Key, Frozen> frozen = new HashMap<>();
     /** What lives on the device, by the host's address. */
     private final TreeMap<Long, Region> regions = new TreeMap<>();
@@ -37,7 +41,16 @@ final class DeviceMemory {
     private boolean closed;
 
     /** Memory of the host and where the device has it. */
-    private record Region(long bytes, int place) {}
+    private record Region(MemorySegment host, int place) {
+        static Region of(MemorySegment host, int place) {
+            // A view that outlives the host's: what is released is still to be found.
+            return new Region(MemorySegment.ofAddress(host.address()).reinterpret(host.byteSize()), place);
+        }
+
+        long bytes() {
+            return host.byteSize();
+        }
+    }
 
     /** A weight's memory; another arena's at the same address is another. */
     private record Key(long address, long bytes, MemorySegment.Scope scope) {
@@ -51,10 +64,31 @@ final class DeviceMemory {
     private record Frozen(int[] parameters, int floatsAt, long floatsTaken, int wordsAt, long wordsTaken) {}
 
     DeviceMemory(Device device, Program program) {
-        this.device = device;
-        this.program = program;
-        floats = new Ranges("tensors", device.arrays().floats().getSize());
-        words = new Ranges("weights", device.arrays().words().getSize());
+        moveTo(device, program);
+    }
+
+    /** Brings what lives on the device to the host, for {@link #moveTo} another. */
+    void leave() {
+        program.run();
+        regions.values().forEach(region -> download(region.place(), wholeOf(region)));
+    }
+
+    /** Has a device that holds nothing take over what lives on the last one. */
+    void moveTo(Device next, Program nextProgram) {
+        device = next;
+        program = nextProgram;
+        floats = new Ranges("tensors", next.arrays().floats().getSize());
+        words = new Ranges("weights", next.arrays().words().getSize());
+        frozen.clear();
+        regions.replaceAll((address, region) -> {
+            int place = floats.take(elements(region.bytes()));
+            upload(region.host(), place);
+            return new Region(region.host(), place);
+        });
+    }
+
+    private static Tensor wholeOf(Region region) {
+        return Tensor.of(region.host(), 1, region.bytes() / 4);
     }
 
     /** Memory that lives on the device until {@code arena} is closed, whatever it holds. */
@@ -63,7 +97,7 @@ final class DeviceMemory {
         long[] address = new long[1];
         MemorySegment host = LazyMemory.allocate(arena, 4 * elements(bytes), () -> release(address[0]));
         address[0] = host.address();
-        regions.put(host.address(), new Region(host.byteSize(), place));
+        regions.put(host.address(), Region.of(host, place));
         return host;
     }
 
@@ -76,7 +110,7 @@ final class DeviceMemory {
         int place = floats.take(elements(host.byteSize()));
         upload(host, place);
         long address = host.address();
-        regions.put(address, new Region(host.byteSize(), place));
+        regions.put(address, Region.of(host, place));
         // A view of it whose end is the arena's.
         MemorySegment.ofAddress(address).reinterpret(host.byteSize(), arena, gone -> release(address));
     }
@@ -108,9 +142,26 @@ final class DeviceMemory {
                 : OptionalInt.empty();
     }
 
-    /** Whether anything lives there. */
-    boolean isLivedIn() {
-        return !regions.isEmpty();
+    /** What lives there. */
+    DeviceRoom livingRoom() {
+        return new DeviceRoom(
+                regions.values().stream()
+                        .mapToLong(region -> elements(region.bytes()))
+                        .sum(),
+                0);
+    }
+
+    /** Forgets copies of other weights where what is needed would not find room beside them. */
+    void makeRoomFor(MemoryNeeds needs) {
+        Set<Key> wanted = needs.weights().stream().map(Key::of).collect(Collectors.toSet());
+        DeviceRoom missing = DeviceRoom.of(new MemoryNeeds(
+                needs.weights().stream()
+                        .filter(weight -> !frozen.containsKey(Key.of(weight)))
+                        .toList(),
+                needs.tensorBytes()));
+        if (missing.floats() > floats.free() || missing.words() > words.free()) {
+            forget(key -> !wanted.contains(key));
+        }
     }
 
     /** Brings what kernels computed in a tensor that lives there to the host. */
@@ -195,21 +246,26 @@ final class DeviceMemory {
         return frozen.computeIfAbsent(Key.of(weight), key -> copy(weight)).parameters;
     }
 
-    /** Forgets copies of weights in memory that was written, or is gone. */
+    /** Forgets copies of weights in memory that was written. */
     void forget(MemorySegment memory) {
-        // Kernels that wait may read them.
-        program.run();
-        for (Iterator<Map.Entry<Key, Frozen>> all = frozen.entrySet().iterator(); all.hasNext(); ) {
-            Map.Entry<Key, Frozen> entry = all.next();
-            Key key = entry.getKey();
-            boolean overlaps =
-                    key.address < memory.address() + memory.byteSize() && memory.address() < key.address + key.bytes;
-            if (overlaps || !key.scope.isAlive()) {
-                Frozen copy = entry.getValue();
-                floats.give(copy.floatsAt, copy.floatsTaken);
-                words.give(copy.wordsAt, copy.wordsTaken);
-                all.remove();
-            }
+        forget(key -> key.address < memory.address() + memory.byteSize() && memory.address() < key.address + key.bytes);
+    }
+
+    /** Forgets copies of weights whose memory is gone. */
+    void forgetGone() {
+        forget(key -> !key.scope.isAlive());
+    }
+
+    private void forget(Predicate<Key> which) {
+        List<Key> keys = frozen.keySet().stream().filter(which).toList();
+        if (!keys.isEmpty()) {
+            // Kernels that wait may read them.
+            program.run();
+        }
+        for (Key key : keys) {
+            Frozen copy = frozen.remove(key);
+            floats.give(copy.floatsAt, copy.floatsTaken);
+            words.give(copy.wordsAt, copy.wordsTaken);
         }
     }
 

@@ -15,17 +15,18 @@ import java.util.Locale;
  * @param words  for other weights
  */
 record DeviceRoom(long floats, long words) {
-    /** Beside what is planned: rotary tables, positions' weights, operands that come and go. */
+    /** Beside what is planned: rotary tables, operands that come and go, a prompt that is a little longer than the last. */
     private static final long SPARE = 8 << 20;
 
     private static final long LEAST = 1 << 16;
 
-    /** Where nothing was planned: as much as there is, up to 2 GiB, in halves. */
+    /** Where nothing was planned, halves. */
     static DeviceRoom unplanned(DeviceSource source) {
-        long half = Math.min(source.memory(), 2L << 30) / 8;
+        long half = source.unplanned() / 8;
         return new DeviceRoom(half, half);
     }
 
+    /** What is needed and no more. */
     static DeviceRoom of(MemoryNeeds needs) {
         long floats = needs.tensorBytes() / 4;
         long words = 0;
@@ -39,7 +40,20 @@ record DeviceRoom(long floats, long words) {
                 }
             }
         }
-        return new DeviceRoom(floats + floats / 16 + SPARE, Math.max(LEAST, words));
+        return new DeviceRoom(floats, words);
+    }
+
+    /** With room to spare. */
+    DeviceRoom spacious() {
+        return new DeviceRoom(floats + floats / 16 + SPARE, words + words / 16 + LEAST);
+    }
+
+    DeviceRoom plus(DeviceRoom other) {
+        return new DeviceRoom(floats + other.floats, words + other.words);
+    }
+
+    DeviceRoom minus(DeviceRoom other) {
+        return new DeviceRoom(floats - other.floats, words - other.words);
     }
 
     long bytes() {
@@ -52,6 +66,11 @@ record DeviceRoom(long floats, long words) {
 
     /** @throws RankineException when the source has less */
     Device open(DeviceSource source) {
+        requireIn(source);
+        return source.open((int) floats, (int) words);
+    }
+
+    void requireIn(DeviceSource source) {
         if (bytes() > source.memory()) {
             throw new RankineException("the run needs " + mebibytes(bytes()) + " of the device's memory ("
                     + mebibytes(4 * floats) + " for tensors, " + mebibytes(4 * words) + " for packed weights), "
@@ -63,7 +82,6 @@ record DeviceRoom(long floats, long words) {
                     + " in one array of the device, and 8192 MiB is the most: lower --batch-size, or add"
                     + " --quantize nf4");
         }
-        return source.open((int) floats, (int) words);
     }
 
     private static String mebibytes(long bytes) {

@@ -8,6 +8,9 @@ interface DeviceSource {
     /** Bytes that both arrays may take together. */
     long memory();
 
+    /** Bytes to take where nobody said what is needed. */
+    long unplanned();
+
     /** Who allows that much, to begin a sentence with. */
     String allowance();
 }

@@ -12,6 +12,8 @@ import uk.ac.manchester.tornado.api.runtime.TornadoRuntimeProvider;
 
 /** TornadoVM's devices. */
 final class Devices {
+    private static final long UNPLANNED = 2L << 30;
+
     private Devices() {}
 
     /**
@@ -48,6 +50,11 @@ final class Devices {
         @Override
         public long memory() {
             return limit == null ? device.getMaxGlobalMemory() : (long) limit << 20;
+        }
+
+        @Override
+        public long unplanned() {
+            return limit == null ? Math.min(memory(), UNPLANNED) : memory();
         }
 
         @Override

@@ -25,9 +25,9 @@ final class LazyMemory {
         return linker.downcallHandle(linker.defaultLookup().findOrThrow(name), type);
     }
 
-    /** Room for an array of that many bytes and TornadoVM's header before them, as long as the process lives. */
-    static MemorySegment ofArray(long bytes) {
-        return allocate(Arena.global(), bytes + TornadoNativeArray.ARRAY_HEADER, () -> {});
+    /** Room for an array of that many bytes and TornadoVM's header before them. */
+    static MemorySegment ofArray(Arena arena, long bytes) {
+        return allocate(arena, bytes + TornadoNativeArray.ARRAY_HEADER, () -> {});
     }
 
     /** Room for {@code bytes} until {@code arena} is closed, which also runs {@code atEnd}. */

@@ -1,5 +1,6 @@
 package io.github.rankine.tornado;
 
+import io.github.rankine.engine.RankineException;
 import java.nio.IntBuffer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -65,6 +66,11 @@ final class Program {
         return repeats || section.size() == LONGEST;
     }
 
+    /** Whether something was added and has not run. */
+    boolean isWaiting() {
+        return !sections.isEmpty() || !afterwards.isEmpty();
+    }
+
     /** What comes next is a section of its own. */
     void mark() {
         marked = true;
@@ -99,6 +105,10 @@ final class Program {
         Integer place = integersAt.get(values);
         if (place == null || !Arrays.equals(state, place, place + values.length, values, 0, values.length)) {
             place = stateEnd;
+            if (values.length > state.length - stateEnd) {
+                throw new RankineException("a batch of " + values.length
+                        + " tokens is too large for --kernels tornado: lower --batch-size");
+            }
             System.arraycopy(values, 0, state, stateEnd, values.length);
             stateEnd += values.length;
             integersAt.put(values, place);

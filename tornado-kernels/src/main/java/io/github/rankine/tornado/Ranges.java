@@ -20,12 +20,11 @@ final class Ranges {
         return capacity;
     }
 
-    /** Elements that are taken. */
-    private long used() {
-        return capacity
-                - free.entrySet().stream()
-                        .mapToLong(e -> e.getValue() - e.getKey())
-                        .sum();
+    /** Elements that are not taken. */
+    long free() {
+        return free.entrySet().stream()
+                .mapToLong(e -> e.getValue() - e.getKey())
+                .sum();
     }
 
     int take(long count) {
@@ -41,7 +40,7 @@ final class Ranges {
             }
         }
         throw new RankineException("the device's " + what + " of " + (4L * capacity >> 20) + " MiB are full: "
-                + (used() * 4 >> 20) + " MiB are in use and " + (count * 4 >> 20)
+                + (4L * capacity - 4 * free() >> 20) + " MiB are in use and " + (count * 4 >> 20)
                 + " MiB more are needed; raise --device-memory, or see what the run needs with rankine plan");
     }
 

@@ -6,10 +6,10 @@ import io.github.rankine.engine.tensor.Tensor;
 
 /** Which keys each query row sees, and which queries see each key row: neighbours all, from a first up to an end. */
 record SeenRows(Question of, int[] firstKey, int[] keyEnd, int[] firstQuery, int[] queryEnd) {
-    /** What they depend on, the same for all layers of a pass. */
+    /** What they depend on: the same for all layers of a pass, but where a prefix is. */
     record Question(AttentionSpans spans, int slidingWindow, long queries, long keys) {}
 
-    /** {@code last} itself, if it is the answer: its arrays are on the device then. */
+    /** {@code last} itself, if it is the answer: then its arrays go to the device once. */
     static SeenRows of(SeenRows last, AttentionSpans spans, AttentionShape shape, Tensor q, Tensor k, Tensor v) {
         boolean right = q.cols() == (long) shape.heads() * shape.headDim()
                 && k.cols() == (long) shape.kvHeads() * shape.headDim()

@@ -8,8 +8,6 @@ import uk.ac.manchester.tornado.api.types.arrays.IntArray;
  * that it lies in), where its scales begin and how many elements share one.
  */
 final class Stored {
-    static final int PARAMETERS = 4;
-
     static final int F32 = 0;
     static final int BF16 = 1;
     static final int INT8 = 2;

@@ -1,6 +1,7 @@
 package io.github.rankine.tornado;
 
 import io.github.rankine.engine.RankineException;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
@@ -39,6 +40,7 @@ final class TaskGraphDevice implements Device {
     private final KernelContext context = new KernelContext();
     private final GridScheduler grids = new GridScheduler();
     private final TornadoDevice device;
+    private final Arena images = Arena.ofShared();
     private final DeviceArrays arrays;
     private final IntArray header = new IntArray(2);
     private final List<ImmutableTaskGraph> graphs = new ArrayList<>();
@@ -52,8 +54,8 @@ final class TaskGraphDevice implements Device {
     TaskGraphDevice(TornadoDevice device, int floats, int words) {
         this.device = device;
         arrays = DeviceArrays.around(
-                FloatArray.fromSegmentShallow(LazyMemory.ofArray(4L * floats)),
-                IntArray.fromSegmentShallow(LazyMemory.ofArray(4L * words)));
+                FloatArray.fromSegmentShallow(LazyMemory.ofArray(images, 4L * floats)),
+                IntArray.fromSegmentShallow(LazyMemory.ofArray(images, 4L * words)));
         TaskGraph owner = new TaskGraph(OWNER);
         owner.transferToDevice(DataTransferMode.UNDER_DEMAND, all());
         owner.task("advance", TransferKernels::advance, context, arrays.state(), arrays.layout());
@@ -148,7 +150,7 @@ final class TaskGraphDevice implements Device {
             String key = "ints " + size(length);
             IntArray staging = (IntArray) travelling.computeIfAbsent(key, k -> new IntArray(size(length)));
             MemorySegment.copy(values, first, staging.getSegment(), ValueLayout.JAVA_INT, 0, length);
-            int index = graph(key + " " + System.identityHashCode(target), graph -> {
+            int index = graph(key + " to " + name(target), graph -> {
                 graph.transferToDevice(DataTransferMode.EVERY_EXECUTION, header, staging);
                 graph.task("in", TransferKernels::intsIn, context, header, staging, target);
                 graph.transferToHost(DataTransferMode.EVERY_EXECUTION, header);
@@ -164,13 +166,21 @@ final class TaskGraphDevice implements Device {
             String key = "floats " + size(length);
             FloatArray staging = (FloatArray) travelling.computeIfAbsent(key, k -> new FloatArray(size(length)));
             MemorySegment.copy(values, first, staging.getSegment(), ValueLayout.JAVA_FLOAT, 0, length);
-            int index = graph(key + " " + System.identityHashCode(target), graph -> {
+            int index = graph(key + " to " + name(target), graph -> {
                 graph.transferToDevice(DataTransferMode.EVERY_EXECUTION, header, staging);
                 graph.task("in", TransferKernels::floatsIn, context, header, staging, target);
                 graph.transferToHost(DataTransferMode.EVERY_EXECUTION, header);
             });
             send(index, at + first, length, 4L * staging.getSize());
         }
+    }
+
+    private String name(Object array) {
+        return array == arrays.state()
+                ? "state"
+                : array == arrays.layout()
+                        ? "layout"
+                        : array == arrays.scalars() ? "scalars" : array == arrays.floats() ? "floats" : "words";
     }
 
     private void send(int index, int at, int length, long bytes) {
@@ -256,5 +266,6 @@ final class TaskGraphDevice implements Device {
     @Override
     public void close() {
         plan.freeDeviceMemory();
+        images.close();
     }
 }

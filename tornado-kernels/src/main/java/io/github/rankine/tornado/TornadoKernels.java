@@ -14,7 +14,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
-import java.util.function.Supplier;
 
 /**
  * The kernels on a device. What lives there, and copies of frozen weights, stay there; other tensors go there and back with each call. Kernels run when
@@ -45,20 +44,49 @@ final class TornadoKernels implements Kernels {
     }
 
     private Session open(DeviceRoom room) {
-        Device device = room.open(source);
-        device.write(device.arrays().scalars(), 0, Stored.constants(nf4Values), Stored.CONSTANTS);
+        Device device = opened(room);
         Program program = new Program(device);
         return new Session(room, device, program, new DeviceMemory(device, program));
     }
 
+    private Device opened(DeviceRoom room) {
+        Device device = room.open(source);
+        device.write(device.arrays().scalars(), 0, Stored.constants(nf4Values), Stored.CONSTANTS);
+        return device;
+    }
+
     @Override
-    public void expect(Supplier<MemoryNeeds> needs) {
-        DeviceRoom wanted = DeviceRoom.of(needs.get());
-        if (session != null && (session.room.covers(wanted) || session.memory.isLivedIn())) {
+    public boolean haveOwnMemory() {
+        return true;
+    }
+
+    @Override
+    public void expect(MemoryNeeds needs) {
+        DeviceRoom wanted = DeviceRoom.of(needs);
+        if (session == null) {
+            session = open(wanted.spacious());
             return;
         }
-        close();
-        session = open(wanted);
+        session.memory.forgetGone();
+        DeviceRoom living = session.memory.livingRoom();
+        if (session.room.minus(living).covers(wanted)) {
+            session.memory.makeRoomFor(needs);
+        } else {
+            move(wanted.plus(living).spacious());
+        }
+    }
+
+    /** To a larger device, with what lives on this one; its kernels are compiled again. */
+    private void move(DeviceRoom room) {
+        room.requireIn(source);
+        Session before = session;
+        before.memory.leave();
+        before.device.close();
+        session = null;
+        Device device = opened(room);
+        Program program = new Program(device);
+        before.memory.moveTo(device, program);
+        session = new Session(room, device, program, before.memory);
     }
 
     @Override
@@ -68,6 +96,9 @@ final class TornadoKernels implements Kernels {
 
     private Call call(String name) {
         Session open = session();
+        if (!open.program.isWaiting()) {
+            open.memory.forgetGone();
+        }
         return new Call(name, open.program, open.memory, open.device.arrays());
     }
 
@@ -600,22 +631,30 @@ final class TornadoKernels implements Kernels {
 
     @Override
     public void fetch(Tensor tensor) {
-        session().memory.fetch(tensor);
+        if (session != null) {
+            session.memory.fetch(tensor);
+        }
     }
 
     @Override
     public void wrote(MemorySegment host) {
-        session().memory.wrote(host);
+        if (session != null) {
+            session.memory.wrote(host);
+        }
     }
 
     @Override
     public void mark() {
-        session().program.mark();
+        if (session != null) {
+            session.program.mark();
+        }
     }
 
     @Override
     public void finish() {
-        session().program.run();
+        if (session != null) {
+            session.program.run();
+        }
     }
 
     @Override

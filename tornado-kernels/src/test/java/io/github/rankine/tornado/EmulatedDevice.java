@@ -35,6 +35,11 @@ final class EmulatedDevice implements Device {
             }
 
             @Override
+            public long unplanned() {
+                return memory;
+            }
+
+            @Override
             public String allowance() {
                 return "the emulated device has";
             }

@@ -107,6 +107,11 @@ class ResidencyTest {
             }
 
             @Override
+            public long unplanned() {
+                return memory;
+            }
+
+            @Override
             public String allowance() {
                 return source.allowance();
             }

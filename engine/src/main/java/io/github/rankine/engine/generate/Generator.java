@@ -44,7 +44,9 @@ public final class Generator {
         }
         List<Integer> tokens = new ArrayList<>();
         long planned = Math.max(planned(1), planned(Math.min(prompt.length, PROMPT_CHUNK)));
-        kernels.expect(() -> decoder.memoryNeeds(planned + decoder.cacheBytes(prompt.length + limit)));
+        if (kernels.haveOwnMemory()) {
+            kernels.expect(decoder.memoryNeeds(planned + decoder.cacheBytes(prompt.length + limit)));
+        }
         try (Workspace workspace = Workspace.empty(kernels);
                 KeyValueCache cache = decoder.newCache(prompt.length + limit, kernels)) {
             workspace.reserve(planned);

@@ -47,7 +47,9 @@ public final class Logits {
         try (Workspace planning = Workspace.planning();
                 Workspace workspace = Workspace.empty(kernels)) {
             compute(Tape.withoutGradients(PlanningKernels.create(), planning), decoder, batch);
-            kernels.expect(() -> decoder.memoryNeeds(planning.peak()));
+            if (kernels.haveOwnMemory()) {
+                kernels.expect(decoder.memoryNeeds(planning.peak()));
+            }
             workspace.reserve(planning.peak());
             Tensor logits = compute(Tape.withoutGradients(kernels, workspace), decoder, batch);
             kernels.fetch(logits);

@@ -7,7 +7,6 @@ import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
-import java.util.function.Supplier;
 
 /**
  * Every computation of a training or generation step, forward and backward. A provider is chosen by
@@ -234,15 +233,20 @@ public interface Kernels extends AutoCloseable {
     // ---- memory of a device --------------------------------------------------------------------------------------
 
     // Kernels on the CPU compute in the host's memory, and there is nothing to do here. Those with a memory of their
-    // own bring other
-    // operands there and results back with each call.
+    // own
+    // bring other operands there and results back with each call.
+
+    /** Whether the kernels have a memory of their own: then it pays to find out what a run needs and to say so. */
+    default boolean haveOwnMemory() {
+        return false;
+    }
 
     /**
      * Says what will be needed, so that as much is taken.
      *
      * @throws io.github.rankine.engine.RankineException when the device has less
      */
-    default void expect(Supplier<MemoryNeeds> needs) {}
+    default void expect(MemoryNeeds needs) {}
 
     /**
      * Zeroed memory that lives with the kernels, until {@code arena} is closed: the host sees what they computed in it after {@link #fetch}, and
@@ -270,7 +274,7 @@ public interface Kernels extends AutoCloseable {
     /** Waits until all that was called is done. */
     default void finish() {}
 
-    /** What was counted since the kernels were made, by name: tasks that ran on a device, bytes that went there and back. */
+    /** What was counted since a device was opened, by name: tasks that ran there, bytes that went there and back. */
     default SequencedMap<String, Long> counters() {
         return new LinkedHashMap<>();
     }

@@ -19,8 +19,10 @@ import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.SequencedSet;
 import java.util.Set;
+import java.util.stream.Stream;
 
 /** What adapters make of a decoder at the moment: the base's weights stay as they are. */
 final class Adaptation {
@@ -146,6 +148,22 @@ final class Adaptation {
 
     long frozenBytes() {
         return active.stream().mapToLong(LoraAdapter::frozenBytes).sum();
+    }
+
+    /** Bytes of the same, and of adapters for single sequences. */
+    long frozenBytesInUse() {
+        return inUse().mapToLong(LoraAdapter::frozenBytes).sum();
+    }
+
+    /** What is read beside the base's own parameters. */
+    List<Parameter> parametersInUse() {
+        return Stream.concat(Stream.of(embeddingInUse), inUse().flatMap(adapter -> adapter.parameters().stream()))
+                .toList();
+    }
+
+    private Stream<LoraAdapter> inUse() {
+        return Stream.concat(active.stream(), perSequence.stream().filter(Objects::nonNull))
+                .distinct();
     }
 
     boolean isPerSequence() {

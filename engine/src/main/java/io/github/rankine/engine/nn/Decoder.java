@@ -242,14 +242,19 @@ public final class Decoder implements AutoCloseable {
         return all;
     }
 
-    /** What a pass needs that reads all weights that are not trained. */
+    /** What a pass needs with tensors of so many bytes, and with all that is active but trained: weights, adapters, a prefix. */
     public MemoryNeeds memoryNeeds(long tensorBytes) {
+        SequencedSet<Parameter> read = parameters();
+        read.addAll(adaptation.parametersInUse());
+        if (prefix != null) {
+            read.addAll(prefix.parameters());
+        }
         return new MemoryNeeds(
-                parameters().stream()
+                read.stream()
                         .filter(parameter -> !parameter.isTrainable())
                         .map(Parameter::value)
                         .toList(),
-                tensorBytes);
+                tensorBytes + adaptation.frozenBytesInUse());
     }
 
     /** The weights and biases of the linear layers that are chosen. */

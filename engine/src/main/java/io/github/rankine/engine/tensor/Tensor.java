@@ -128,6 +128,10 @@ public record Tensor(MemorySegment segment, long rows, long cols, long stride) {
         if (!hasMemory()) {
             return;
         }
+        if (isContiguous()) {
+            segment.asSlice(0, bytes()).fill((byte) 0);
+            return;
+        }
         for (long row = 0; row < rows; row++) {
             segment.asSlice(offset(row, 0), 4 * cols).fill((byte) 0);
         }

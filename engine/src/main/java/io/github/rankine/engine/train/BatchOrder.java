@@ -68,13 +68,14 @@ final class BatchOrder {
         return batches;
     }
 
-    /** The longest sequences together: at least as many tokens as any batch of any epoch. */
+    /** The longest sequences together, every token learned: no batch of any epoch needs more memory. */
     Batch largest() {
-        return batch(sequences.stream()
+        return batchOf(sequences.stream()
                 .sorted(Comparator.comparingInt(this::length).reversed())
                 .limit(batchSize)
                 .flatMapToInt(Arrays::stream)
-                .toArray());
+                .mapToObj(index -> Sample.of(samples.get(index).inputIds()))
+                .toList());
     }
 
     /** The samples of a batch as rows. */

@@ -27,6 +27,11 @@ public record Evaluation(double loss, long tokens) {
     public static Evaluation of(Decoder decoder, Kernels kernels, List<Sample> samples, int batchSize) {
         SampleCheck.check(samples, decoder);
         try (LossPass pass = new LossPass(decoder, kernels, false)) {
+            if (kernels.haveOwnMemory()) {
+                LossPass.Memory most = most(decoder, samples, batchSize);
+                kernels.expect(decoder.memoryNeeds(most.total()));
+                pass.reserve(most);
+            }
             return of(pass, samples, batchSize);
         }
     }
@@ -52,8 +57,12 @@ public record Evaluation(double loss, long tokens) {
                 .toList();
     }
 
-    /** The batch that takes the most memory. */
-    static Batch largest(List<Sample> samples, int batchSize) {
-        return BatchOrder.batchOf(longestFirst(samples).subList(0, Math.min(batchSize, samples.size())));
+    /** At least the memory that any batch needs. */
+    static LossPass.Memory most(Decoder decoder, List<Sample> samples, int batchSize) {
+        Batch largest = BatchOrder.batchOf(longestFirst(samples).stream()
+                .limit(batchSize)
+                .map(sample -> Sample.of(sample.inputIds()))
+                .toList());
+        return LossPass.plan(decoder, largest, false, false);
     }
 }

@@ -31,6 +31,11 @@ final class LossPass implements AutoCloseable {
         long total() {
             return activations + logits;
         }
+
+        /** Enough for both. */
+        Memory max(Memory other) {
+            return new Memory(Math.max(activations, other.activations), Math.max(logits, other.logits));
+        }
     }
 
     /** Summed loss of a pass and where its time went. */
@@ -56,8 +61,11 @@ final class LossPass implements AutoCloseable {
 
     /** Gets the memory for a pass over this batch. */
     void reserve(Batch batch, boolean gradient) {
-        Memory memory = plan(decoder, batch, gradient, recompute);
-        kernels.expect(() -> decoder.memoryNeeds(memory.total()));
+        reserve(plan(decoder, batch, gradient, recompute));
+    }
+
+    /** Gets that much, which passes that need less leave as it is. */
+    void reserve(Memory memory) {
         activations.reserve(memory.activations());
         logits.reserve(memory.logits());
     }

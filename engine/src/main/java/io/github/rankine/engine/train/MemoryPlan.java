@@ -19,11 +19,6 @@ import java.util.SequencedSet;
  * @param logits      one chunk of logits and what its loss needs
  */
 public record MemoryPlan(long weights, long adapter, long optimizer, long activations, long logits) {
-    /** All but the frozen weights. */
-    long tensors() {
-        return total() - weights;
-    }
-
     public long total() {
         return weights + adapter + optimizer + activations + logits;
     }

@@ -3,7 +3,6 @@ package io.github.rankine.engine.train;
 import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Dropout;
 import io.github.rankine.engine.kernels.Kernels;
-import io.github.rankine.engine.kernels.MemoryNeeds;
 import io.github.rankine.engine.nn.Batch;
 import io.github.rankine.engine.nn.Decoder;
 import io.github.rankine.engine.tape.Parameter;
@@ -62,28 +61,38 @@ public final class Trainer implements AutoCloseable {
         this.config = config;
         this.evalSamples = List.copyOf(evalSamples);
         order = new BatchOrder(List.copyOf(samples), config);
-        trainable.forEach(parameter -> parameter.train(arena));
-        kernels.expect(() -> needs(decoder));
-        optimizer = new AdamW(
-                kernels,
-                this.trainable,
-                parameter -> config.loraPlus().factor(parameter, config.learningRate()),
-                arena);
-        optimizer.state().values().forEach(tensor -> kernels.adopt(tensor.segment(), arena));
-        trainable.forEach(parameter -> kernels.adopt(parameter.gradient().segment(), arena));
         pass = new LossPass(decoder, kernels, config.recompute());
+        try {
+            trainable.forEach(parameter -> parameter.train(arena));
+            if (kernels.haveOwnMemory()) {
+                reserve(decoder);
+            }
+            optimizer = new AdamW(
+                    kernels,
+                    this.trainable,
+                    parameter -> config.loraPlus().factor(parameter, config.learningRate()),
+                    arena);
+            optimizer.state().values().forEach(tensor -> kernels.adopt(tensor.segment(), arena));
+            trainable.forEach(parameter -> kernels.adopt(parameter.gradient().segment(), arena));
+        } catch (RuntimeException | Error e) {
+            close();
+            throw e;
+        }
         stepsPerEpoch = Math.ceilDiv(order.batchesPerEpoch(), config.gradientAccumulation());
         totalSteps = config.steps() > 0 ? config.steps() : stepsOfEpochs();
     }
 
-    private MemoryNeeds needs(Decoder decoder) {
-        MemoryPlan plan = MemoryPlan.of(decoder, trainable, order.largest(), config.recompute());
-        long evaluation = evalSamples.isEmpty()
-                ? 0
-                : LossPass.plan(decoder, Evaluation.largest(evalSamples, config.batchSize()), false, config.recompute())
-                        .total();
-        long pass = plan.activations() + plan.logits();
-        return decoder.memoryNeeds(plan.tensors() + Math.max(0, evaluation - pass));
+    /** Takes all that the run will need before it begins: on a device, what grows from batch to batch would leave holes. */
+    private void reserve(Decoder decoder) {
+        Batch largest = order.largest();
+        MemoryPlan plan = MemoryPlan.of(decoder, trainable, largest, config.recompute());
+        LossPass.Memory most = new LossPass.Memory(plan.activations(), plan.logits());
+        if (!evalSamples.isEmpty()) {
+            most = most.max(Evaluation.most(decoder, evalSamples, config.batchSize()));
+        }
+        long trained = plan.adapter() - decoder.frozenAdapterBytes() + plan.optimizer();
+        kernels.expect(decoder.memoryNeeds(trained + most.total()));
+        pass.reserve(most);
     }
 
     private int stepsOfEpochs() {
