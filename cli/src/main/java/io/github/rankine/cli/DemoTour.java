@@ -250,7 +250,8 @@ final class DemoTour {
         report.say("Train it again, with the same outcome bit for bit:");
         report.say("    " + DemoShell.rankine() + " finetune" + base + " --data "
                 + DemoShell.quoted(first.trainingFile()) + " --output " + DemoShell.quoted(folder.resolve("again"))
-                + " " + first.finetuneOptions());
+                + " " + first.finetuneOptions()
+                + (kernels.name().equals("vector") ? "" : " --kernels " + kernels.name()));
     }
 
     private static long elements(Collection<Parameter> parameters) {

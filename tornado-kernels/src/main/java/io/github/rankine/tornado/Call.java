@@ -195,7 +195,7 @@ final class Call {
         if (visit.returns) {
             memory.download(visit.place, tensor);
             // It may be a weight as well, as what is trained is.
-            memory.forget(tensor.segment());
+            memory.copies().forget(tensor.segment());
         }
         memory.give(visit.place, tensor.segment().byteSize() / 4);
     }

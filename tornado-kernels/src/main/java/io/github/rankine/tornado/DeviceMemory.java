@@ -1,39 +1,28 @@
 package io.github.rankine.tornado;
 
 import io.github.rankine.engine.RankineException;
-import io.github.rankine.engine.kernels.MemoryNeeds;
-import io.github.rankine.engine.tensor.BlockScales;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.DenseWeight;
-import io.github.rankine.engine.tensor.QuantizedType;
-import io.github.rankine.engine.tensor.QuantizedWeight;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
-import java.util.Arrays;
-import java.util.HashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.OptionalInt;
-import java.util.Set;
 import java.util.TreeMap;
-import java.util.function.Predicate;
-import java.util.stream.Collectors;
 
 /** Where on the device the memory of tensors and weights is. */
 final class DeviceMemory {
-    private static final int CHUNK = 1 << 20;
+    static final int CHUNK = 1 << 20;
     private static final ValueLayout.OfFloat FLOATS =
             ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
 
     private Device device;
     private Program program;
     private Ranges floats;
-    private Ranges words;
-    private final Map<Key, Frozen> frozen = new HashMap<>();
+    private WeightCopies copies;
     /** What lives on the device, by the host's address. */
     private final TreeMap<Long, Region> regions = new TreeMap<>();
 
@@ -52,17 +41,6 @@ final class DeviceMemory {
         }
     }
 
-    /** A weight's memory; another arena's at the same address is another. */
-    private record Key(long address, long bytes, MemorySegment.Scope scope) {
-        static Key of(Weight weight) {
-            MemorySegment memory = weight.segments().getFirst();
-            return new Key(memory.address(), weight.bytes(), memory.scope());
-        }
-    }
-
-    /** A copy of a weight: its parameters as {@link Stored} has them, and what it takes. */
-    private record Frozen(int[] parameters, int floatsAt, long floatsTaken, int wordsAt, long wordsTaken) {}
-
     DeviceMemory(Device device, Program program) {
         moveTo(device, program);
     }
@@ -70,7 +48,14 @@ final class DeviceMemory {
     /** Brings what lives on the device to the host, for {@link #moveTo} another. */
     void leave() {
         program.run();
-        regions.values().forEach(region -> download(region.place(), wholeOf(region)));
+        for (Region region : regions.values()) {
+            long count = region.bytes() / 4;
+            for (long first = 0; first < count; first += CHUNK) {
+                long length = Math.min(CHUNK, count - first);
+                MemorySegment part = region.host().asSlice(4 * first, 4 * length);
+                download((int) (region.place() + first), Tensor.of(part, 1, length));
+            }
+        }
     }
 
     /** Has a device that holds nothing take over what lives on the last one. */
@@ -78,17 +63,12 @@ final class DeviceMemory {
         device = next;
         program = nextProgram;
         floats = new Ranges("tensors", next.arrays().floats().getSize());
-        words = new Ranges("weights", next.arrays().words().getSize());
-        frozen.clear();
+        copies = new WeightCopies(next, nextProgram, floats);
         regions.replaceAll((address, region) -> {
             int place = floats.take(elements(region.bytes()));
             upload(region.host(), place);
             return new Region(region.host(), place);
         });
-    }
-
-    private static Tensor wholeOf(Region region) {
-        return Tensor.of(region.host(), 1, region.bytes() / 4);
     }
 
     /** Memory that lives on the device until {@code arena} is closed, whatever it holds. */
@@ -106,7 +86,7 @@ final class DeviceMemory {
         if (host.byteSize() == 0 || find(host).isPresent()) {
             return;
         }
-        forget(host);
+        copies.forget(host);
         int place = floats.take(elements(host.byteSize()));
         upload(host, place);
         long address = host.address();
@@ -151,19 +131,6 @@ final class DeviceMemory {
                 0);
     }
 
-    /** Forgets copies of other weights where what is needed would not find room beside them. */
-    void makeRoomFor(MemoryNeeds needs) {
-        Set<Key> wanted = needs.weights().stream().map(Key::of).collect(Collectors.toSet());
-        DeviceRoom missing = DeviceRoom.of(new MemoryNeeds(
-                needs.weights().stream()
-                        .filter(weight -> !frozen.containsKey(Key.of(weight)))
-                        .toList(),
-                needs.tensorBytes()));
-        if (missing.floats() > floats.free() || missing.words() > words.free()) {
-            forget(key -> !wanted.contains(key));
-        }
-    }
-
     /** Brings what kernels computed in a tensor that lives there to the host. */
     void fetch(Tensor tensor) {
         find(tensor.segment()).ifPresent(place -> {
@@ -179,7 +146,7 @@ final class DeviceMemory {
             program.run();
             upload(host, place.getAsInt());
         } else {
-            forget(host);
+            copies.forget(host);
         }
     }
 
@@ -243,91 +210,16 @@ final class DeviceMemory {
         if (resident.isPresent()) {
             return new int[] {Stored.F32, resident.getAsInt(), 0, 1};
         }
-        return frozen.computeIfAbsent(Key.of(weight), key -> copy(weight)).parameters;
+        return copies.of(weight);
     }
 
-    /** Forgets copies of weights in memory that was written. */
-    void forget(MemorySegment memory) {
-        forget(key -> key.address < memory.address() + memory.byteSize() && memory.address() < key.address + key.bytes);
-    }
-
-    /** Forgets copies of weights whose memory is gone. */
-    void forgetGone() {
-        forget(key -> !key.scope.isAlive());
-    }
-
-    private void forget(Predicate<Key> which) {
-        List<Key> keys = frozen.keySet().stream().filter(which).toList();
-        if (!keys.isEmpty()) {
-            // Kernels that wait may read them.
-            program.run();
-        }
-        for (Key key : keys) {
-            Frozen copy = frozen.remove(key);
-            floats.give(copy.floatsAt, copy.floatsTaken);
-            words.give(copy.wordsAt, copy.wordsTaken);
-        }
+    /** The copies of weights that do not live there. */
+    WeightCopies copies() {
+        return copies;
     }
 
     /** Lets what outlives the device end without it. */
     void close() {
         closed = true;
-    }
-
-    private Frozen copy(Weight weight) {
-        return switch (weight) {
-            case DenseWeight dense
-            when dense.type() == DType.BF16 -> {
-                long count = Math.ceilDiv(2 * dense.size(), 4L);
-                int place = words.take(count);
-                writeWords(dense.data(), 2 * dense.size(), place);
-                yield new Frozen(new int[] {Stored.BF16, place, 0, 1}, 0, 0, place, count);
-            }
-            case DenseWeight dense -> {
-                // Half precision is widened: OpenCL devices need not have it.
-                int place = floats.take(dense.size());
-                float[] chunk = new float[(int) Math.min(CHUNK, dense.size())];
-                for (long first = 0; first < dense.size(); first += CHUNK) {
-                    int length = (int) Math.min(CHUNK, dense.size() - first);
-                    for (int i = 0; i < length; i++) {
-                        chunk[i] = dense.at(first + i);
-                    }
-                    device.write(device.arrays().floats(), (int) (place + first), chunk, length);
-                }
-                yield new Frozen(new int[] {Stored.F32, place, 0, 1}, place, dense.size(), 0, 0);
-            }
-            case QuantizedWeight quantized -> copy(quantized);
-        };
-    }
-
-    private Frozen copy(QuantizedWeight weight) {
-        BlockScales scales = weight.scales();
-        int blocks = Math.toIntExact(QuantizedWeight.blocks(weight.size(), weight.blockSize()));
-        float[] factors = new float[blocks];
-        scales.read(0, blocks, factors);
-        int scalesAt = floats.take(blocks);
-        for (int first = 0; first < blocks; first += CHUNK) {
-            int length = Math.min(CHUNK, blocks - first);
-            float[] chunk = Arrays.copyOfRange(factors, first, first + length);
-            device.write(device.arrays().floats(), scalesAt + first, chunk, length);
-        }
-        long bytes = weight.type().bytes(weight.size());
-        long count = Math.ceilDiv(bytes, 4L);
-        int place = words.take(count);
-        writeWords(weight.codes(), bytes, place);
-        int kind = weight.type() == QuantizedType.NF4 ? Stored.NF4 : Stored.INT8;
-        int[] parameters = {kind, place, scalesAt, weight.blockSize()};
-        return new Frozen(parameters, scalesAt, blocks, place, count);
-    }
-
-    private void writeWords(MemorySegment memory, long bytes, int place) {
-        int[] chunk = new int[CHUNK];
-        for (long first = 0; first < bytes; first += 4L * CHUNK) {
-            long length = Math.min(4L * CHUNK, bytes - first);
-            int whole = Math.toIntExact(Math.ceilDiv(length, 4L));
-            chunk[whole - 1] = 0;
-            MemorySegment.copy(memory, first, MemorySegment.ofArray(chunk), 0, length);
-            device.write(device.arrays().words(), (int) (place + first / 4), chunk, whole);
-        }
     }
 }

@@ -21,72 +21,12 @@ import java.util.SequencedMap;
  */
 final class TornadoKernels implements Kernels {
     private final String name;
-    private final DeviceSource source;
-    private final float[] nf4Values;
-    private Session session;
+    private final Session session;
     private SeenRows seen;
 
-    /** A device that is open, and what is on it. */
-    private record Session(DeviceRoom room, Device device, Program program, DeviceMemory memory) {}
-
-    /** The device is opened when it is known what it is for, or at the first call. */
     TornadoKernels(String name, DeviceSource source, float[] nf4Values) {
         this.name = name;
-        this.source = source;
-        this.nf4Values = nf4Values;
-    }
-
-    private Session session() {
-        if (session == null) {
-            session = open(DeviceRoom.unplanned(source));
-        }
-        return session;
-    }
-
-    private Session open(DeviceRoom room) {
-        Device device = opened(room);
-        Program program = new Program(device);
-        return new Session(room, device, program, new DeviceMemory(device, program));
-    }
-
-    private Device opened(DeviceRoom room) {
-        Device device = room.open(source);
-        device.write(device.arrays().scalars(), 0, Stored.constants(nf4Values), Stored.CONSTANTS);
-        return device;
-    }
-
-    @Override
-    public boolean haveOwnMemory() {
-        return true;
-    }
-
-    @Override
-    public void expect(MemoryNeeds needs) {
-        DeviceRoom wanted = DeviceRoom.of(needs);
-        if (session == null) {
-            session = open(wanted.spacious());
-            return;
-        }
-        session.memory.forgetGone();
-        DeviceRoom living = session.memory.livingRoom();
-        if (session.room.minus(living).covers(wanted)) {
-            session.memory.makeRoomFor(needs);
-        } else {
-            move(wanted.plus(living).spacious());
-        }
-    }
-
-    /** To a larger device, with what lives on this one; its kernels are compiled again. */
-    private void move(DeviceRoom room) {
-        room.requireIn(source);
-        Session before = session;
-        before.memory.leave();
-        before.device.close();
-        session = null;
-        Device device = opened(room);
-        Program program = new Program(device);
-        before.memory.moveTo(device, program);
-        session = new Session(room, device, program, before.memory);
+        session = new Session(source, nf4Values);
     }
 
     @Override
@@ -95,11 +35,7 @@ final class TornadoKernels implements Kernels {
     }
 
     private Call call(String name) {
-        Session open = session();
-        if (!open.program.isWaiting()) {
-            open.memory.forgetGone();
-        }
-        return new Call(name, open.program, open.memory, open.device.arrays());
+        return session.call(name);
     }
 
     // ---- products ------------------------------------------------------------------------------------------------
@@ -576,7 +512,7 @@ final class TornadoKernels implements Kernels {
         double sum = 0;
         for (int first = 0; first < tensors.size(); first += DeviceArrays.RESULTS) {
             List<Tensor> some = tensors.subList(first, Math.min(first + DeviceArrays.RESULTS, tensors.size()));
-            session().program.mark();
+            session.program().mark();
             for (int i = 0; i < some.size(); i++) {
                 Tensor x = some.get(i);
                 call("sumOfSquares")
@@ -585,8 +521,8 @@ final class TornadoKernels implements Kernels {
                         .numbers(i)
                         .runForResults(RowKernels::sumOfSquares, 1);
             }
-            session().program.run();
-            for (double result : session().device.readResults(some.size())) {
+            session.program().run();
+            for (double result : session.device().readResults(some.size())) {
                 sum += result;
             }
         }
@@ -617,8 +553,18 @@ final class TornadoKernels implements Kernels {
     // ---- memory --------------------------------------------------------------------------------------------------
 
     @Override
+    public boolean haveOwnMemory() {
+        return true;
+    }
+
+    @Override
+    public void expect(MemoryNeeds needs) {
+        session.expect(needs);
+    }
+
+    @Override
     public MemorySegment allocate(Arena arena, long bytes) {
-        MemorySegment fresh = session().memory.allocate(arena, bytes);
+        MemorySegment fresh = session.memory().allocate(arena, bytes);
         // Device memory begins with anything in it.
         clear(Tensor.of(fresh, 1, fresh.byteSize() / 4));
         return fresh;
@@ -626,52 +572,40 @@ final class TornadoKernels implements Kernels {
 
     @Override
     public void adopt(MemorySegment host, Arena arena) {
-        session().memory.adopt(host, arena);
+        session.memory().adopt(host, arena);
     }
 
     @Override
     public void fetch(Tensor tensor) {
-        if (session != null) {
-            session.memory.fetch(tensor);
-        }
+        session.memory().fetch(tensor);
     }
 
     @Override
     public void wrote(MemorySegment host) {
-        if (session != null) {
-            session.memory.wrote(host);
-        }
+        session.memory().wrote(host);
     }
 
     @Override
     public void mark() {
-        if (session != null) {
-            session.program.mark();
-        }
+        session.program().mark();
     }
 
     @Override
     public void finish() {
-        if (session != null) {
-            session.program.run();
-        }
+        session.program().run();
     }
 
     @Override
     public SequencedMap<String, Long> counters() {
         SequencedMap<String, Long> counters = new LinkedHashMap<>();
-        counters.put("tasks", session().program.tasks());
-        counters.put("bytes_to_device", session().device.bytesIn());
-        counters.put("bytes_to_host", session().device.bytesOut());
+        counters.put("tasks", session.program().tasks());
+        counters.put("bytes_to_device", session.device().bytesIn());
+        counters.put("bytes_to_host", session.device().bytesOut());
         return counters;
     }
 
     @Override
     public void close() {
-        if (session != null) {
-            session.memory.close();
-            session.device.close();
-            session = null;
-        }
+        session.close();
     }
 }
