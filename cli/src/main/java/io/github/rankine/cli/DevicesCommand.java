@@ -10,7 +10,9 @@ import picocli.CommandLine.Spec;
 /** {@code rankine devices}: what {@code --kernels tornado} can run on. */
 @Command(
         name = "devices",
-        description = "Lists the devices of --kernels tornado: number, backend, name, memory and the largest array.")
+        description =
+                "Lists the devices of --kernels tornado: number, backend, name, compute units, memory, the largest"
+                        + " array.")
 final class DevicesCommand implements Runnable {
     @Spec
     private CommandSpec command;

@@ -74,7 +74,7 @@ final class Devices {
         return names;
     }
 
-    /** A line for each device: its name for {@code --device}, its backend, what it is, its memory. */
+    /** A line for each device: its name for {@code --device}, its backend, what it is, how large. */
     static List<String> describe() {
         TornadoRuntime runtime = TornadoRuntimeProvider.getTornadoRuntime();
         List<String> lines = new ArrayList<>();
@@ -84,11 +84,12 @@ final class Devices {
                 TornadoDevice device = backend.getDevice(d);
                 lines.add(String.format(
                         Locale.ROOT,
-                        "%d:%d  %-8s %s, %.1f GiB, largest array %.1f GiB",
+                        "%d:%d  %-8s %s, %d compute units, %.1f GiB, largest array %.1f GiB",
                         b,
                         d,
                         device.getTornadoVMBackend().name(),
                         device.getPhysicalDevice().getDeviceName().strip(),
+                        device.getPhysicalDevice().getDeviceMaxComputeUnits(),
                         device.getMaxGlobalMemory() / 0x1p30,
                         device.getMaxAllocMemory() / 0x1p30));
             }

@@ -102,6 +102,7 @@ public final class TokenOperations {
         Buffer losses = tape.take(targets.length, 1);
         Tensor dHidden = hidden.requiresGradient() ? tape.gradient(hidden) : null;
         for (int first = 0; first < targets.length; first += chunk) {
+            kernels.mark();
             int count = Math.min(chunk, targets.length - first);
             Tape inner = tape.over(logits);
             Variable rows = new Variable(Buffer.view(hidden.value().rows(first, count)), hidden.requiresGradient());
