@@ -9,6 +9,8 @@ import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.engine.tensor.QuantizedWeight;
+import io.github.rankine.engine.tensor.Tensor;
+import io.github.rankine.engine.tensor.Weight;
 import java.lang.foreign.Arena;
 import java.lang.foreign.SegmentAllocator;
 import java.util.ArrayList;
@@ -88,6 +90,35 @@ interface ProductsContract extends KernelsUnderTest {
                                         p.alpha(),
                                         p.accumulate());
                         t.expect(c, expected, p.magnitude());
+                    });
+                }));
+    }
+
+    @TestFactory
+    default Stream<DynamicTest> oneInputWithSeveralWeights() {
+        int k = 96;
+        return Stream.of(1, 3, 4, 5, 40)
+                .flatMap(m -> Stream.of(DType.values()).flatMap(type -> {
+                    double[] a = normal(1, m * k);
+                    double[] b = normal(2, 70 * k, type);
+                    double[] narrow = normal(3, 5 * k, DType.F32);
+                    double[] other = normal(4, 33 * k, type);
+                    return trials(m + " " + type, t -> {
+                        QuantizedWeight packed = t.quantized(QuantizedType.NF4, 31, k, false);
+                        List<Weight> weights = List.of(
+                                t.weight(type, b, 70, k),
+                                t.weight(DType.F32, narrow, 5, k),
+                                packed,
+                                t.weight(type, other, 33, k));
+                        List<Tensor> results = weights.stream()
+                                .map(weight -> t.output(null, m, (int) weight.rows()))
+                                .toList();
+                        t.kernels().matmulNT(t.input(a, m, k), weights, results);
+                        t.expect(results.get(0), Products.matmulNT(a, b, m, 70, k, 1), 1);
+                        t.expect(results.get(1), Products.matmulNT(a, narrow, m, 5, k, 1), 1);
+                        double[] unpacked = Boundary.read(packed, 31, k);
+                        t.expect(results.get(2), Products.matmulNT(a, unpacked, m, 31, k, 1), 1);
+                        t.expect(results.get(3), Products.matmulNT(a, other, m, 33, k, 1), 1);
                     });
                 }));
     }

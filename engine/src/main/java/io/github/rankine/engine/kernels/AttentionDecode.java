@@ -109,7 +109,7 @@ final class AttentionDecode {
             int at = call.partAt(task, query, head);
             float max = scale(s.scores, head * KEYS, keys, shape.scale());
             parts[at + headDim] = max;
-            parts[at + headDim + 1] = exponentials(s.scores, head * KEYS, keys, max);
+            parts[at + headDim + 1] = exponentials(s.scores, head * KEYS, max);
         }
         read(call.v, key, keys, width, s.rows);
         for (int head = 0; head < shape.heads(); head++) {
@@ -125,18 +125,19 @@ final class AttentionDecode {
         }
     }
 
-    /** Scales the scores and returns the largest. */
+    /** Scales the scores and returns the largest; what lies behind them becomes −∞. */
     private static float scale(float[] scores, int at, int keys, float factor) {
-        float max = Float.NEGATIVE_INFINITY;
-        for (int i = at; i < at + keys; i++) {
-            scores[i] *= factor;
-            max = Math.max(max, scores[i]);
+        Arrays.fill(scores, at + keys, at + KEYS, Float.NEGATIVE_INFINITY);
+        FloatVector largest = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+        for (int i = at; i < at + KEYS; i += LANES) {
+            FloatVector scaled = FloatVector.fromArray(SPECIES, scores, i).mul(factor);
+            scaled.intoArray(scores, i);
+            largest = VectorMath.larger(largest, scaled);
         }
-        return max;
+        return VectorMath.largest(largest);
     }
 
-    private static float exponentials(float[] scores, int at, int count, float max) {
-        Arrays.fill(scores, at + count, at + KEYS, Float.NEGATIVE_INFINITY);
+    private static float exponentials(float[] scores, int at, float max) {
         FloatVector sum = FloatVector.zero(SPECIES);
         for (int i = at; i < at + KEYS; i += LANES) {
             FloatVector e =

@@ -31,6 +31,16 @@ public interface Kernels extends AutoCloseable {
      */
     void matmulNT(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate);
 
+    /**
+     * {@code cs[i] = a · bs[i]ᵀ}: the products of one input with several weights, the same as one by one. For few rows one loop over all of
+     * them is shorter than several.
+     */
+    default void matmulNT(Tensor a, List<Weight> bs, List<Tensor> cs) {
+        for (int i = 0; i < bs.size(); i++) {
+            matmulNT(a, bs.get(i), cs.get(i), 1, false);
+        }
+    }
+
     /** {@code c[m, n] (+)= alpha · a[m, k] · b[k, n]}: the gradient of a linear layer's input. */
     void matmulNN(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate);
 

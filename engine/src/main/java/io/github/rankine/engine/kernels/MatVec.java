@@ -5,7 +5,9 @@ import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -22,8 +24,10 @@ final class MatVec {
     private final Workers workers;
     private float[] x = new float[0];
     private final float[][] scratch;
-    private final RowVector[] vectors = new RowVector[MAX_ROWS];
     private final RowDots[] dots;
+    private final TaskTable tasks = new TaskTable();
+    /** For each weight of a call MAX_ROWS rows. */
+    private final List<RowVector[]> vectors = new ArrayList<>();
 
     MatVec(Workers workers) {
         this.workers = workers;
@@ -32,25 +36,55 @@ final class MatVec {
         for (int worker = 0; worker < dots.length; worker++) {
             dots[worker] = new RowDots();
         }
-        Arrays.setAll(vectors, _ -> new RowVector());
     }
 
-    /** {@code c[m, n] (+)= alpha · a[m, k] · b[n, k]ᵀ}: a dot product an output. */
-    void multiplyTransposed(Tensor a, Operand b, Tensor c, float alpha, boolean accumulate) {
+    /** {@code cs[i] (+)= alpha · a[m, k] · bs[i]ᵀ}: a dot product an output. */
+    void multiplyTransposed(Tensor a, List<Operand> bs, List<Tensor> cs, float alpha, boolean accumulate) {
         int m = (int) a.rows();
-        int n = Math.toIntExact(c.cols());
-        for (int i = 0; i < m; i++) {
-            vectors[i].set(a, i, b);
+        tasks.clear();
+        for (int i = 0; i < bs.size(); i++) {
+            tasks.add(Math.toIntExact(Math.ceilDiv(cs.get(i).cols(), (long) OUTPUTS)));
         }
-        workers.run((n + OUTPUTS - 1) / OUTPUTS, (task, worker) -> {
+        RowVector[][] rows = arranged(a, bs);
+        workers.run(tasks.total(), (task, worker) -> {
+            int item = tasks.item(task);
+            Tensor c = cs.get(item);
             float[] out = rowScratch(worker, OUTPUTS);
-            int first = task * OUTPUTS;
-            int count = Math.min(OUTPUTS, n - first);
+            int first = tasks.local(item, task) * OUTPUTS;
+            int count = Math.min(OUTPUTS, (int) c.cols() - first);
             for (int i = 0; i < m; i++) {
-                dots[worker].run(b, first, count, vectors[i], out);
+                dots[worker].run(bs.get(item), first, count, rows[item][i], out);
                 Elements.writeRow(out, 0, count, c.segment(), c.offset(i, first), alpha, accumulate);
             }
         });
+    }
+
+    /** The rows of {@code a} as each weight wants them; weights that lie alike share them. */
+    private RowVector[][] arranged(Tensor a, List<Operand> bs) {
+        RowVector[][] rows = new RowVector[bs.size()][];
+        for (int w = 0; w < rows.length; w++) {
+            for (int before = 0; before < w && rows[w] == null; before++) {
+                if (RowVector.areAlike(bs.get(before), bs.get(w))) {
+                    rows[w] = rows[before];
+                }
+            }
+            if (rows[w] == null) {
+                rows[w] = vectors(w);
+                for (int i = 0; i < a.rows(); i++) {
+                    rows[w][i].set(a, i, bs.get(w));
+                }
+            }
+        }
+        return rows;
+    }
+
+    private RowVector[] vectors(int weight) {
+        while (vectors.size() <= weight) {
+            RowVector[] fresh = new RowVector[MAX_ROWS];
+            Arrays.setAll(fresh, _ -> new RowVector());
+            vectors.add(fresh);
+        }
+        return vectors.get(weight);
     }
 
     /** {@code c[m, n] (+)= alpha · a[m, k] · b[k, n]}: rows of {@code b} added up, a block of columns a task. */

@@ -1,6 +1,7 @@
 package io.github.rankine.engine.kernels;
 
 import io.github.rankine.engine.tensor.Tensor;
+import java.util.List;
 
 /** Chooses the way to compute a product: by its shape alone, so that a result does not depend on the machine. */
 final class Products {
@@ -23,12 +24,17 @@ final class Products {
             return;
         }
         if (a.rows() <= MatVec.MAX_ROWS) {
-            matVec.multiplyTransposed(a, b, c, alpha, accumulate);
+            matVec.multiplyTransposed(a, List.of(b), List.of(c), alpha, accumulate);
         } else if (c.cols() <= ThinProduct.MAX_COLUMNS) {
             thinProduct.multiply(a, b, true, c, alpha, accumulate);
         } else {
             gemm.multiply(a, false, b, true, c, alpha, accumulate);
         }
+    }
+
+    /** Several of few rows, none of them empty, at once. */
+    void nt(Tensor a, List<Operand> bs, List<Tensor> cs) {
+        matVec.multiplyTransposed(a, bs, cs, 1, false);
     }
 
     void nn(Tensor a, Operand b, Tensor c, float alpha, boolean accumulate) {

@@ -60,6 +60,15 @@ final class RowVector {
         }
     }
 
+    /** Whether two weights take a row in the same order. */
+    static boolean areAlike(Operand a, Operand b) {
+        return a instanceof Operand.Dense first
+                && b instanceof Operand.Dense second
+                && first.type() == second.type()
+                && first.cols() == second.cols()
+                && head(first, (int) first.cols()) == head(second, (int) second.cols());
+    }
+
     private void arrange(Operand.Dense b) {
         head = head(b, count);
         tail = (count - head) % UNIT;

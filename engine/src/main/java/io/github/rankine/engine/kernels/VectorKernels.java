@@ -58,6 +58,25 @@ final class VectorKernels implements Kernels {
     }
 
     @Override
+    public void matmulNT(Tensor a, List<Weight> bs, List<Tensor> cs) {
+        if (a.rows() > MatVec.MAX_ROWS || a.cols() == 0) {
+            Kernels.super.matmulNT(a, bs, cs);
+            return;
+        }
+        for (int i = 0; i < bs.size(); i++) {
+            Weight b = bs.get(i);
+            Shapes.check(
+                    a.cols() == b.cols() && Shapes.is(cs.get(i), a.rows(), b.rows()),
+                    "matmulNT",
+                    "[m, k], [n, k], [m, n]",
+                    a,
+                    b,
+                    cs.get(i));
+        }
+        products.nt(a, bs.stream().map(Operand::of).toList(), cs);
+    }
+
+    @Override
     public void matmulNN(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate) {
         Shapes.check(
                 a.cols() == b.rows() && Shapes.is(c, a.rows(), b.cols()),

@@ -97,6 +97,11 @@ final class VectorMath {
         return a.blend(b, b.compare(VectorOperators.GT, a));
     }
 
+    /** The largest lane of a vector without NaN: the same in any order. */
+    static float largest(FloatVector v) {
+        return v.reduceLanes(VectorOperators.MAX);
+    }
+
     /** eˣ within 1 ulp. What would be denormal is 0; overflow is infinite, and NaN stays NaN. */
     static FloatVector exp(FloatVector x) {
         FloatVector rounded = x.fma(LOG2_E, ROUND);

@@ -7,6 +7,7 @@ import io.github.rankine.engine.tape.LinearOperations;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tape.Tape;
 import io.github.rankine.engine.tape.Variable;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -83,7 +84,30 @@ public final class Linear {
 
     /** {@code x [n, in]} to {@code [n, out]}. */
     public Variable apply(Tape tape, Variable x) {
-        Variable y = LinearOperations.linear(tape, x, weight(), bias, transposed);
+        return adapt(tape, x, LinearOperations.linear(tape, x, weight(), bias, transposed));
+    }
+
+    /** What each of the layers makes of {@code x}; their products at once, where no gradient is wanted. */
+    static List<Variable> apply(Tape tape, Variable x, Linear... layers) {
+        List<Linear> all = List.of(layers);
+        if (tape.isRecording() || all.stream().anyMatch(layer -> layer.transposed)) {
+            return all.stream().map(layer -> layer.apply(tape, x)).toList();
+        }
+        List<Variable> products = LinearOperations.products(
+                tape, x, all.stream().map(Linear::weight).toList());
+        List<Variable> results = new ArrayList<>();
+        for (int i = 0; i < layers.length; i++) {
+            Variable y = products.get(i);
+            if (layers[i].bias != null) {
+                tape.kernels().addBias(y.value(), layers[i].bias.value());
+            }
+            results.add(layers[i].adapt(tape, x, y));
+        }
+        return results;
+    }
+
+    private Variable adapt(Tape tape, Variable x, Variable product) {
+        Variable y = product;
         for (ActiveModule adapter : adapters) {
             y = adapter.apply(tape, x, y, inUse, tape.seedOf(index));
         }

@@ -16,8 +16,9 @@ public sealed interface Mlp {
     record Gated(Linear gate, Linear up, Linear down) implements Mlp {
         @Override
         public Variable apply(Tape tape, Variable x) {
-            Variable gated = gate.apply(tape, x);
-            Variable raised = up.apply(tape, x);
+            List<Variable> both = Linear.apply(tape, x, gate, up);
+            Variable gated = both.get(0);
+            Variable raised = both.get(1);
             tape.done(x);
             Variable activated = PointwiseOperations.swiglu(tape, gated, raised);
             tape.done(gated);

@@ -30,9 +30,10 @@ public sealed interface SelfAttention {
             implements SelfAttention {
         @Override
         public Variable apply(Tape tape, Variable x, Context context, int layer) {
-            Variable queries = rotate(tape, q.apply(tape, x), context);
-            Variable keys = rotate(tape, k.apply(tape, x), context);
-            Variable values = v.apply(tape, x);
+            List<Variable> projected = Linear.apply(tape, x, q, k, v);
+            Variable queries = rotate(tape, projected.get(0), context);
+            Variable keys = rotate(tape, projected.get(1), context);
+            Variable values = projected.get(2);
             tape.done(x);
             Variable mixed;
             if (context.prefix() != null) {

@@ -2,6 +2,7 @@ package io.github.rankine.engine.tape;
 
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.tensor.Tensor;
+import io.github.rankine.engine.tensor.Weight;
 import java.util.List;
 
 /** Products with weights. */
@@ -48,6 +49,17 @@ public final class LinearOperations {
             }
         });
         return y;
+    }
+
+    /** {@code ys[i][n, out] = x[n, in] · Ws[i]ᵀ}, on a tape without gradients. */
+    public static List<Variable> products(Tape tape, Variable x, List<Parameter> weights) {
+        List<Weight> values = weights.stream().map(Parameter::value).toList();
+        List<Variable> ys = values.stream()
+                .map(weight -> tape.output(x.rows(), weight.rows(), false))
+                .toList();
+        tape.kernels()
+                .matmulNT(x.value(), values, ys.stream().map(Variable::value).toList());
+        return ys;
     }
 
     /**
