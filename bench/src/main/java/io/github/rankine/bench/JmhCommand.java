@@ -51,7 +51,11 @@ final class JmhCommand implements Runnable {
                 Main.main(given);
                 return;
             }
-            report(new Runner(options).run());
+            Collection<RunResult> results = new Runner(options).run();
+            if (results.isEmpty()) {
+                throw new RankineException("jmh: nothing was measured, see above");
+            }
+            report(results);
         } catch (CommandLineOptionException | RunnerException e) {
             throw new RankineException("jmh: " + e.getMessage(), e);
         } catch (IOException e) {

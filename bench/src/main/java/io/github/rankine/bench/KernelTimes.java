@@ -33,7 +33,7 @@ final class KernelTimes {
                     } catch (InvocationTargetException e) {
                         throw e.getCause();
                     } finally {
-                        if (!method.isDefault() || COMPUTING.contains(method.getName())) {
+                        if (arguments != null && !method.isDefault() || COMPUTING.contains(method.getName())) {
                             nanos.merge(key(method, arguments), System.nanoTime() - start, Long::sum);
                         }
                     }

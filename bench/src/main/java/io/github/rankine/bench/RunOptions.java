@@ -39,6 +39,9 @@ final class RunOptions {
         if (threads < 1) {
             throw new RankineException("--threads " + threads + ": must be at least 1");
         }
+        if ((device != null || deviceMemory != null) && !kernels.equals("tornado")) {
+            throw new RankineException("--device and --device-memory are for --kernels tornado: add it");
+        }
         if (device != null) {
             System.setProperty("rankine.device", device);
         }

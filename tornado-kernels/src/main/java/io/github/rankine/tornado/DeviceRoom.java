@@ -75,12 +75,14 @@ record DeviceRoom(long floats, long words) {
             throw new RankineException("the run needs " + mebibytes(bytes()) + " of the device's memory ("
                     + mebibytes(4 * floats) + " for tensors, " + mebibytes(4 * words) + " for packed weights), "
                     + source.allowance() + " " + mebibytes(source.memory())
-                    + ": lower --batch-size or --max-length, or add --recompute on or --quantize nf4");
+                    + ": take fewer or shorter sequences at a time, recompute blocks, quantise the weights, or use"
+                    + " --kernels vector");
         }
         if (Math.max(floats, words) > Integer.MAX_VALUE - 64) {
             throw new RankineException("the run needs " + mebibytes(4 * Math.max(floats, words))
-                    + " in one array of the device, and 8192 MiB is the most: lower --batch-size, or add"
-                    + " --quantize nf4");
+                    + " in one array of the device, and 8192 MiB is the most: "
+                    + (floats > words ? "take fewer or shorter sequences at a time" : "quantise the weights")
+                    + ", or use --kernels vector");
         }
     }
 

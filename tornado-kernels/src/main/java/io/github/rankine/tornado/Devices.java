@@ -7,7 +7,6 @@ import java.util.Locale;
 import uk.ac.manchester.tornado.api.TornadoBackend;
 import uk.ac.manchester.tornado.api.TornadoRuntime;
 import uk.ac.manchester.tornado.api.common.TornadoDevice;
-import uk.ac.manchester.tornado.api.exceptions.TornadoRuntimeException;
 import uk.ac.manchester.tornado.api.runtime.TornadoRuntimeProvider;
 
 /** TornadoVM's devices. */
@@ -30,14 +29,13 @@ final class Devices {
         System.setProperty("tornado.device.memory", "1024GB");
         System.setProperty("tornado.tvm.maxbytecodesize", String.valueOf(1 << 16));
         TornadoRuntime runtime = TornadoRuntimeProvider.getTornadoRuntime();
-        String[] numbers = name.split(":");
-        try {
-            int backend = Integer.parseInt(numbers[0]);
-            int device = Integer.parseInt(numbers[1]);
-            return new Source(name, runtime.getBackend(backend).getDevice(device), limit);
-        } catch (NumberFormatException | IndexOutOfBoundsException | TornadoRuntimeException e) {
-            throw new RankineException("--device " + name + ": no such device; there are " + names(), e);
+        // By their names: asked for a backend or a device that is not there, the runtime answers in several ways.
+        if (!names().contains(name)) {
+            throw new RankineException("--device " + name + ": no such device; there are " + names());
         }
+        String[] numbers = name.split(":");
+        TornadoBackend backend = runtime.getBackend(Integer.parseInt(numbers[0]));
+        return new Source(name, backend.getDevice(Integer.parseInt(numbers[1])), limit);
     }
 
     /** A device of the runtime. */
@@ -49,7 +47,8 @@ final class Devices {
 
         @Override
         public long memory() {
-            return limit == null ? device.getMaxGlobalMemory() : (long) limit << 20;
+            long all = device.getMaxGlobalMemory();
+            return limit == null ? all : Math.min(all, (long) limit << 20);
         }
 
         @Override
@@ -59,7 +58,8 @@ final class Devices {
 
         @Override
         public String allowance() {
-            return limit == null ? "device " + name + " has" : "--device-memory allows";
+            boolean limited = limit != null && (long) limit << 20 < device.getMaxGlobalMemory();
+            return limited ? "--device-memory allows" : "device " + name + " has";
         }
     }
 

@@ -123,15 +123,24 @@ final class TaskGraphDevice implements Device {
                 | TornadoDeviceFP64NotSupported
                 | TornadoMemoryException
                 | TornadoOutOfMemoryException failure) {
-            // It goes on with a stack trace.
-            String reason = String.valueOf(failure.getMessage()).split("Stacktrace:", 2)[0];
             throw new RankineException(
                     "TornadoVM cannot run a kernel on "
                             + device.getPhysicalDevice().getDeviceName().strip() + ": "
-                            + reason.strip().replaceAll("\\s+", " ")
-                            + "; --debug shows where, --kernels vector runs without it",
+                            + reason(failure) + "; --debug shows where, --kernels vector runs without it",
                     failure);
         }
+    }
+
+    /** What TornadoVM says, without its colours, the stack trace that it goes on with, and advice on a limit that we lift. */
+    private static String reason(RuntimeException failure) {
+        String said = String.valueOf(failure.getMessage())
+                .replaceAll("\u001b\\[[0-9;]*m", "")
+                .split("Stacktrace:|To increase the maximum device memory", 2)[0]
+                .strip()
+                .replaceAll("\\s+", " ");
+        return failure instanceof TornadoOutOfMemoryException || failure instanceof TornadoMemoryException
+                ? said + " A device may allow less in one array than it has: take fewer or shorter sequences at a time"
+                : said;
     }
 
     private static int size(int count) {

@@ -88,7 +88,7 @@ class ResidencyTest {
                 .isInstanceOf(RankineException.class)
                 .hasMessageMatching(
                         "the run needs \\d+ MiB of the device's memory \\(\\d+ MiB for tensors, \\d+ MiB for packed"
-                                + " weights\\), the emulated device has 32 MiB: .*--quantize nf4");
+                                + " weights\\), the emulated device has 32 MiB: .*--kernels vector");
         assertThat(device[0]).isNull();
     }
 
