@@ -47,6 +47,11 @@ final class VectorKernels implements Kernels {
 
     @Override
     public void matmulNT(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate) {
+        checkNT(a, b, c);
+        products.nt(a, Operand.of(b), c, alpha, accumulate);
+    }
+
+    private static void checkNT(Tensor a, Weight b, Tensor c) {
         Shapes.check(
                 a.cols() == b.cols() && Shapes.is(c, a.rows(), b.rows()),
                 "matmulNT",
@@ -54,7 +59,6 @@ final class VectorKernels implements Kernels {
                 a,
                 b,
                 c);
-        products.nt(a, Operand.of(b), c, alpha, accumulate);
     }
 
     @Override
@@ -64,14 +68,7 @@ final class VectorKernels implements Kernels {
             return;
         }
         for (int i = 0; i < bs.size(); i++) {
-            Weight b = bs.get(i);
-            Shapes.check(
-                    a.cols() == b.cols() && Shapes.is(cs.get(i), a.rows(), b.rows()),
-                    "matmulNT",
-                    "[m, k], [n, k], [m, n]",
-                    a,
-                    b,
-                    cs.get(i));
+            checkNT(a, bs.get(i), cs.get(i));
         }
         products.nt(a, bs.stream().map(Operand::of).toList(), cs);
     }

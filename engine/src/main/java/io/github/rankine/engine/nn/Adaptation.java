@@ -147,11 +147,6 @@ final class Adaptation {
     }
 
     long frozenBytes() {
-        return active.stream().mapToLong(LoraAdapter::frozenBytes).sum();
-    }
-
-    /** Bytes of the same, and of adapters for single sequences. */
-    long frozenBytesInUse() {
         return inUse().mapToLong(LoraAdapter::frozenBytes).sum();
     }
 

@@ -254,7 +254,7 @@ public final class Decoder implements AutoCloseable {
                         .filter(parameter -> !parameter.isTrainable())
                         .map(Parameter::value)
                         .toList(),
-                tensorBytes + adaptation.frozenBytesInUse());
+                tensorBytes + adaptation.frozenBytes());
     }
 
     /** The weights and biases of the linear layers that are chosen. */
