@@ -9,6 +9,7 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Proxy;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -16,7 +17,7 @@ import java.util.stream.Collectors;
 /** Adds up the time that each kernel takes, by the shapes it works on. */
 final class KernelTimes {
     /** Among the methods that need not be overridden; the others are about memory. */
-    private static final Set<String> COMPUTING = Set.of("copy", "clear");
+    private static final Set<String> COMPUTING = Set.of("copy", "clear", "matmulNT");
 
     private final Map<String, Long> nanos = new HashMap<>();
 
@@ -55,6 +56,7 @@ final class KernelTimes {
         return switch (operand) {
             case Tensor tensor -> tensor.rows() + "x" + tensor.cols();
             case Weight weight -> weight.rows() + "x" + weight.cols();
+            case List<?> several -> several.stream().map(KernelTimes::shape).collect(Collectors.joining("+"));
             default -> "";
         };
     }

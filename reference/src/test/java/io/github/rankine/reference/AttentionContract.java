@@ -145,6 +145,8 @@ interface AttentionContract extends KernelsUnderTest {
         cases.add(new Case(4, 2, 80, 33, new int[] {1, 1}, new int[] {299, 97}, Scores.UNIT));
         cases.add(new Case(9, 3, 64, 0, new int[] {1}, new int[] {500}, Scores.LARGE));
         cases.add(new Case(4, 2, 64, 0, new int[] {5, 64}, new int[] {300, 63}, Scores.ONE_HUGE));
+        // A query with so many keys that its heads are put together by several tasks.
+        cases.add(new Case(2, 1, 128, 0, new int[] {1}, new int[] {4200}, Scores.UNIT));
         // More queries, and more keys of more heads, than are worked on at a time.
         cases.add(new Case(2, 1, 8, 0, new int[] {1100}, new int[] {0}, Scores.UNIT));
         cases.add(new Case(2, 1, 8, 70, new int[] {1100}, new int[] {33}, Scores.UNIT));

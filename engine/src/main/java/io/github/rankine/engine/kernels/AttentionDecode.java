@@ -4,6 +4,8 @@ import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
 import io.github.rankine.engine.tensor.Tensor;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
@@ -14,8 +16,10 @@ import jdk.incubator.vector.FloatVector;
 final class AttentionDecode {
     /** Sequences with up to this many queries come here. */
     static final int MAX_QUERIES = 4;
-    /** Keys of a task. */
-    private static final int KEYS = 64;
+    /** Keys of a task: few enough that a block of them stays in the first cache while all heads read it. */
+    private static final int KEYS = 32;
+    /** Elements that one task puts together at least: less is not worth the hand-over. */
+    private static final int COMBINED = 1 << 14;
     /** Beside a head's output, its largest score and the sum of its exponentials. */
     private static final int STATISTICS = 2;
 
@@ -56,6 +60,9 @@ final class AttentionDecode {
             Tensor logSumExp,
             int[] sequences,
             int count) {
+        if (count == 0) {
+            return;
+        }
         Call call = new Call(q, k, v, spans, shape, out, logSumExp);
         tasks.clear();
         for (int item = 0; item < count; item++) {
@@ -73,13 +80,17 @@ final class AttentionDecode {
                 attend(call, sequences[item], query, tasks.local(item, task), task, s);
             }
         });
-        workers.run(Math.multiplyExact(count, shape.heads()), (task, worker) -> {
-            int item = task / shape.heads();
-            int end = tasks.end(item);
+        int pairs = Math.multiplyExact(count, shape.heads());
+        int pairsOfTask = Math.max(1, COMBINED / Math.max(1, tasks.total() / count * shape.headDim()));
+        workers.run(Math.ceilDiv(pairs, pairsOfTask), (task, worker) -> {
             scratch[worker].ensure(shape);
-            int first = end - Math.ceilDiv(spans.keyCount()[sequences[item]], KEYS);
-            for (int query = 0; query < spans.queryCount()[sequences[item]]; query++) {
-                combine(call, sequences[item], query, task % shape.heads(), first, end, scratch[worker]);
+            for (int pair = task * pairsOfTask; pair < Math.min(pairs, (task + 1) * pairsOfTask); pair++) {
+                int item = pair / shape.heads();
+                int end = tasks.end(item);
+                int first = end - Math.ceilDiv(spans.keyCount()[sequences[item]], KEYS);
+                for (int query = 0; query < spans.queryCount()[sequences[item]]; query++) {
+                    combine(call, sequences[item], query, pair % shape.heads(), first, end, scratch[worker]);
+                }
             }
         });
     }
@@ -101,27 +112,68 @@ final class AttentionDecode {
         long key = (long) call.spans.keyStart()[sequence] + from;
         KeyLayout.read(
                 call.q, (long) call.spans.queryStart()[sequence] + query, 0, shape.heads() * headDim, s.queries, 0);
-        int width = shape.kvHeads() * headDim;
-        read(call.k, key, keys, width, s.rows);
+        s.take(call.k, key, keys);
         for (int head = 0; head < shape.heads(); head++) {
             int col = head / shape.group() * headDim;
-            RowDots.run(s.rows, col, width, keys, s.queries, head * headDim, headDim, s.scores, head * KEYS);
+            dots(s.block, 0, col, keys, s.queries, head * headDim, headDim, s.sums);
+            for (int i = 0; i < keys; i += LANES) {
+                VectorMath.sums(s.sums, i * LANES, s.scores, head * KEYS + i);
+            }
             int at = call.partAt(task, query, head);
             float max = scale(s.scores, head * KEYS, keys, shape.scale());
             parts[at + headDim] = max;
             parts[at + headDim + 1] = exponentials(s.scores, head * KEYS, max);
         }
-        read(call.v, key, keys, width, s.rows);
+        s.take(call.v, key, keys);
         for (int head = 0; head < shape.heads(); head++) {
             int col = head / shape.group() * headDim;
-            output(s.rows, col, width, keys, s.scores, head * KEYS, headDim, parts, call.partAt(task, query, head));
+            output(s.block, 0, col, keys, s.scores, head * KEYS, headDim, parts, call.partAt(task, query, head));
         }
     }
 
-    /** All heads of a block of keys or values, one after another as they lie in memory. */
-    private static void read(Tensor x, long row, int rows, int width, float[] out) {
-        for (int i = 0; i < rows; i++) {
-            KeyLayout.read(x, row + i, 0, width, out, i * width);
+    /**
+     * For each key a vector whose lanes add up to its product with the query. A few features after the other, all keys each time: loops as
+     * short as a head's features cost more than what they do.
+     */
+    private static void dots(
+            Tensor k, long row, int col, int keys, float[] query, int from, int headDim, float[] sums) {
+        Arrays.fill(sums, 0, keys * LANES, 0f);
+        MemorySegment data = k.segment();
+        long stride = 4 * k.stride();
+        int d = 0;
+        for (; d <= headDim - 4 * LANES; d += 4 * LANES) {
+            fourVectorsOfDots(data, k.offset(row, col + d), stride, keys, query, from + d, sums);
+        }
+        for (; d <= headDim - LANES; d += LANES) {
+            FloatVector q = FloatVector.fromArray(SPECIES, query, from + d);
+            long at = k.offset(row, col + d);
+            for (int i = 0; i < keys; i++) {
+                FloatVector sum = FloatVector.fromArray(SPECIES, sums, i * LANES);
+                Elements.load(data, at + i * stride).fma(q, sum).intoArray(sums, i * LANES);
+            }
+        }
+        for (; d < headDim; d++) {
+            long at = k.offset(row, col + d);
+            for (int i = 0; i < keys; i++) {
+                int lane = i * LANES + d % LANES;
+                sums[lane] = Math.fma(Elements.get(data, at + i * stride), query[from + d], sums[lane]);
+            }
+        }
+    }
+
+    private static void fourVectorsOfDots(
+            MemorySegment data, long at, long stride, int keys, float[] query, int from, float[] sums) {
+        FloatVector q0 = FloatVector.fromArray(SPECIES, query, from);
+        FloatVector q1 = FloatVector.fromArray(SPECIES, query, from + LANES);
+        FloatVector q2 = FloatVector.fromArray(SPECIES, query, from + 2 * LANES);
+        FloatVector q3 = FloatVector.fromArray(SPECIES, query, from + 3 * LANES);
+        for (int i = 0; i < keys; i++) {
+            long key = at + i * stride;
+            FloatVector even = Elements.load(data, key).fma(q0, FloatVector.fromArray(SPECIES, sums, i * LANES));
+            FloatVector odd = Elements.load(data, key + 4L * LANES).mul(q1);
+            even = Elements.load(data, key + 8L * LANES).fma(q2, even);
+            odd = Elements.load(data, key + 12L * LANES).fma(q3, odd);
+            even.add(odd).intoArray(sums, i * LANES);
         }
     }
 
@@ -148,43 +200,49 @@ final class AttentionDecode {
         return VectorMath.sum(sum);
     }
 
-    /** Two vectors of the output at a time, for even and for odd keys. */
+    /** {@code out = Σ weights[i] · v[row + i]}. */
     private static void output(
-            float[] values, int at, int width, int keys, float[] weights, int from, int headDim, float[] out, int to) {
+            Tensor v, long row, int col, int keys, float[] weights, int from, int headDim, float[] out, int to) {
+        MemorySegment data = v.segment();
+        long stride = 4 * v.stride();
         int d = 0;
-        for (; d <= headDim - 2 * LANES; d += 2 * LANES) {
-            twoVectors(values, at + d, width, keys, weights, from, out, to + d);
+        for (; d <= headDim - 4 * LANES; d += 4 * LANES) {
+            fourVectorsOfOutput(data, v.offset(row, col + d), stride, keys, weights, from, out, to + d);
+        }
+        for (; d <= headDim - LANES; d += LANES) {
+            FloatVector sum = FloatVector.zero(SPECIES);
+            long at = v.offset(row, col + d);
+            for (int i = 0; i < keys; i++) {
+                FloatVector w = FloatVector.broadcast(SPECIES, weights[from + i]);
+                sum = Elements.load(data, at + i * stride).fma(w, sum);
+            }
+            sum.intoArray(out, to + d);
         }
         for (; d < headDim; d++) {
             float sum = 0;
+            long at = v.offset(row, col + d);
             for (int i = 0; i < keys; i++) {
-                sum = Math.fma(weights[from + i], values[at + i * width + d], sum);
+                sum = Math.fma(weights[from + i], Elements.get(data, at + i * stride), sum);
             }
             out[to + d] = sum;
         }
     }
 
-    private static void twoVectors(
-            float[] values, int at, int width, int keys, float[] weights, int from, float[] out, int to) {
-        FloatVector even0 = FloatVector.zero(SPECIES), even1 = even0, odd0 = even0, odd1 = even0;
-        int i = 0;
-        for (; i < keys - 1; i += 2) {
-            int row = at + i * width;
+    private static void fourVectorsOfOutput(
+            MemorySegment data, long at, long stride, int keys, float[] weights, int from, float[] out, int to) {
+        FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0, s2 = s0, s3 = s0;
+        for (int i = 0; i < keys; i++) {
+            long value = at + i * stride;
             FloatVector w = FloatVector.broadcast(SPECIES, weights[from + i]);
-            even0 = FloatVector.fromArray(SPECIES, values, row).fma(w, even0);
-            even1 = FloatVector.fromArray(SPECIES, values, row + LANES).fma(w, even1);
-            w = FloatVector.broadcast(SPECIES, weights[from + i + 1]);
-            odd0 = FloatVector.fromArray(SPECIES, values, row + width).fma(w, odd0);
-            odd1 = FloatVector.fromArray(SPECIES, values, row + width + LANES).fma(w, odd1);
+            s0 = Elements.load(data, value).fma(w, s0);
+            s1 = Elements.load(data, value + 4L * LANES).fma(w, s1);
+            s2 = Elements.load(data, value + 8L * LANES).fma(w, s2);
+            s3 = Elements.load(data, value + 12L * LANES).fma(w, s3);
         }
-        if (i < keys) {
-            int row = at + i * width;
-            FloatVector w = FloatVector.broadcast(SPECIES, weights[from + i]);
-            even0 = FloatVector.fromArray(SPECIES, values, row).fma(w, even0);
-            even1 = FloatVector.fromArray(SPECIES, values, row + LANES).fma(w, even1);
-        }
-        even0.add(odd0).intoArray(out, to);
-        even1.add(odd1).intoArray(out, to + LANES);
+        s0.intoArray(out, to);
+        s1.intoArray(out, to + LANES);
+        s2.intoArray(out, to + 2 * LANES);
+        s3.intoArray(out, to + 3 * LANES);
     }
 
     private void combine(Call call, int sequence, int query, int head, int first, int end, Scratch s) {
@@ -213,20 +271,33 @@ final class AttentionDecode {
     private static final class Scratch {
         float[] queries = new float[0];
         float[] scores = new float[0];
+        float[] sums = new float[KEYS * LANES];
         float[] output = new float[0];
-        /** A block of keys, then of values, {@code [KEYS, kvHeads · headDim]}. */
-        float[] rows = new float[0];
+        /** Keys, then values, {@code [KEYS, kvHeads · headDim]}, on whole cache lines. */
+        Tensor block = Tensor.shapeOnly(0, 0);
 
         void ensure(AttentionShape shape) {
+            if (block.cols() != (long) shape.kvHeads() * shape.headDim()) {
+                block = Tensor.allocate(Arena.ofAuto(), KEYS, (long) shape.kvHeads() * shape.headDim());
+            }
             if (queries.length < shape.heads() * shape.headDim()) {
                 queries = new float[shape.heads() * shape.headDim()];
                 output = new float[queries.length];
             }
-            if (rows.length < KEYS * shape.kvHeads() * shape.headDim()) {
-                rows = new float[KEYS * shape.kvHeads() * shape.headDim()];
-            }
             if (scores.length < shape.heads() * KEYS) {
                 scores = new float[shape.heads() * KEYS];
+            }
+        }
+
+        /** Copies all heads of some keys or values, one after another as they lie: the heads read them in strides. */
+        void take(Tensor x, long row, int rows) {
+            if (x.stride() == block.stride()) {
+                MemorySegment.copy(x.segment(), x.offset(row, 0), block.segment(), 0, 4 * rows * block.stride());
+            } else {
+                for (int i = 0; i < rows; i++) {
+                    MemorySegment.copy(
+                            x.segment(), x.offset(row + i, 0), block.segment(), block.offset(i, 0), 4 * block.cols());
+                }
             }
         }
     }

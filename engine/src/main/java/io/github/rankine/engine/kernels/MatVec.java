@@ -34,7 +34,7 @@ final class MatVec {
         scratch = new float[workers.count()][0];
         dots = new RowDots[workers.count()];
         for (int worker = 0; worker < dots.length; worker++) {
-            dots[worker] = new RowDots();
+            dots[worker] = new RowDots(RowVector.UNIT);
         }
     }
 

@@ -11,126 +11,152 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/** Dot products of a vector with rows that are read in place, one after another as they lie in memory. One worker's memory. */
+/**
+ * Dot products of a vector with rows that are read in place, one after another as they lie in memory. One worker's memory.
+ *
+ * <p>Memory sets the pace only if the processor can look far ahead of the line it waits for, so a line costs as few instructions as
+ * can be: what lies before a row's first unit and after its last is added afterwards, and the sums' lanes after that, for a block of rows
+ * that the first cache still holds.
+ */
 final class RowDots {
     private static final VectorSpecies<Integer> INTS = SPECIES.withLanes(int.class);
     private static final int UNIT = RowVector.UNIT;
     private static final int UPPER = 0xFFFF0000;
+    private static final int BLOCK = LANES;
+
+    /**
+     * A step of the loops over a row. C2 unrolls loops whose step it knows and loads their lines in any order, which hides the stream from the
+     * processor's prefetching; it does not know this one.
+     */
+    private final int step;
+
+    /** A vector of sums for each row of a block. */
+    private final float[] sums = new float[BLOCK * LANES];
 
     private final QuantizedDots quantizedDots = new QuantizedDots();
     private float[] unpacked = new float[0];
+
+    RowDots(int step) {
+        this.step = step;
+    }
 
     /** {@code out[r] = Σ x[i] · b[first + r, i]} for {@code rows} rows. */
     void run(Operand b, long first, int rows, RowVector x, float[] out) {
         switch (b) {
             case Operand.Dense dense -> {
-                for (int r = 0; r < rows; r++) {
-                    out[r] = dot(dense, (first + r) * dense.stride(), x);
+                if (x.count() < UNIT) {
+                    few(dense, first, rows, x, out);
+                } else if (dense.type() == DType.F16) {
+                    unpackedDots(dense, first, rows, x, out);
+                } else {
+                    inPlace(dense, first, rows, x, out);
                 }
             }
             case Operand.Quantized quantized -> {
-                reserve(x.count());
-                for (int r = 0; r < rows; r++) {
-                    out[r] = QuantizedDots.areWholeBlocks(quantized.weight())
-                            ? quantizedDots.run(quantized.weight(), first + r, x.values(), 2 * UNIT)
-                            : unpackedDot(quantized, first + r, x);
+                if (QuantizedDots.areWholeBlocks(quantized.weight())) {
+                    for (int r = 0; r < rows; r++) {
+                        out[r] = quantizedDots.run(quantized.weight(), first + r, x.values(), 2 * UNIT);
+                    }
+                } else {
+                    unpackedDots(quantized, first, rows, x, out);
                 }
             }
         }
     }
 
-    private float unpackedDot(Operand.Quantized b, long row, RowVector x) {
-        b.read(row, 0, unpacked, 0, x.count());
-        return heap(unpacked, 0, x.values(), 2 * UNIT, x.count());
-    }
-
-    private void reserve(int count) {
-        if (unpacked.length < count) {
-            unpacked = new float[count];
-        }
-    }
-
-    private float dot(Operand.Dense b, long row, RowVector x) {
-        if (x.count() < UNIT) {
+    private static void few(Operand.Dense b, long first, int rows, RowVector x, float[] out) {
+        for (int r = 0; r < rows; r++) {
             float sum = 0;
             for (int i = 0; i < x.count(); i++) {
-                sum = Math.fma(b.type().read(b.data(), row + i), x.values()[2 * UNIT + i], sum);
+                float weight = b.type().read(b.data(), (first + r) * b.stride() + i);
+                sum = Math.fma(weight, x.values()[2 * UNIT + i], sum);
             }
-            return sum;
+            out[r] = sum;
         }
-        return switch (b.type()) {
-            case F32 -> f32(b.data(), 4 * row, x);
-            case BF16 -> bf16(b.data(), 2 * row, x);
-            case F16 -> {
-                reserve(x.count());
-                Unpack.row(DType.F16, b.data(), row, unpacked, 0, x.count());
-                yield heap(unpacked, 0, x.values(), 2 * UNIT, x.count());
-            }
-        };
     }
 
-    /** The same for float32 rows on the heap. */
-    static void run(
-            float[] data,
-            int index,
-            int stride,
-            int rows,
-            float[] x,
-            int offset,
-            int count,
-            float[] out,
-            int outOffset) {
+    private void unpackedDots(Operand b, long first, int rows, RowVector x, float[] out) {
+        if (unpacked.length < x.count()) {
+            unpacked = new float[x.count()];
+        }
         for (int r = 0; r < rows; r++) {
-            out[outOffset + r] = heap(data, index + r * stride, x, offset, count);
+            b.read(first + r, 0, unpacked, 0, x.count());
+            out[r] = heap(unpacked, 0, x.values(), 2 * UNIT, x.count());
         }
     }
 
-    private static float f32(MemorySegment data, long at, RowVector x) {
-        float[] v = x.values();
-        FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
-        if (x.head() > 0) {
-            s0 = kept(data, at, x.firstMask(), 0).mul(FloatVector.fromArray(SPECIES, v, 0));
+    private void inPlace(Operand.Dense b, long first, int rows, RowVector x, float[] out) {
+        int size = b.type().bytes();
+        long stride = size * b.stride();
+        for (int r = 0; r < rows; r += BLOCK) {
+            int count = Math.min(BLOCK, rows - r);
+            long head = (first + r) * stride;
+            long tail = head + (long) size * (x.count() - UNIT);
+            for (int i = 0; i < count; i++) {
+                long units = head + i * stride + (long) size * x.head();
+                if (b.type() == DType.BF16) {
+                    bf16(b.data(), units, x, i * LANES);
+                } else {
+                    f32(b.data(), units, x, i * LANES);
+                }
+            }
+            if (x.head() > 0) {
+                addEdges(b, head, count, x.values(), 0, x.firstMask());
+            }
+            if (x.tail() > 0) {
+                addEdges(b, tail, count, x.values(), UNIT, x.lastMask());
+            }
+            VectorMath.sums(sums, 0, out, r);
         }
-        if (x.tail() > 0) {
-            long a = at + 4L * (x.count() - UNIT);
-            s0 = kept(data, a, x.lastMask(), 0).fma(FloatVector.fromArray(SPECIES, v, UNIT), s0);
-            s1 = kept(data, a + 4L * LANES, x.lastMask(), LANES).mul(FloatVector.fromArray(SPECIES, v, UNIT + LANES));
-        }
-        long from = at + 4L * x.head();
-        int count = x.count() - x.head() + UNIT;
-        for (int i = 2 * UNIT; i <= count; i += UNIT) {
-            long a = from + 4L * (i - 2 * UNIT);
-            s0 = Elements.load(data, a).fma(FloatVector.fromArray(SPECIES, v, i), s0);
-            s1 = Elements.load(data, a + 4L * LANES).fma(FloatVector.fromArray(SPECIES, v, i + LANES), s1);
-        }
-        return VectorMath.sum(s0.add(s1));
     }
 
-    private static float bf16(MemorySegment data, long at, RowVector x) {
+    private void f32(MemorySegment data, long from, RowVector x, int sum) {
         float[] v = x.values();
         FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
-        if (x.head() > 0) {
-            IntVector w = words(data, at).and(IntVector.fromArray(INTS, x.firstMask(), 0));
-            s0 = even(w).mul(FloatVector.fromArray(SPECIES, v, 0));
-            s1 = odd(w).mul(FloatVector.fromArray(SPECIES, v, LANES));
-        }
-        if (x.tail() > 0) {
-            IntVector w = words(data, at + 2L * (x.count() - UNIT)).and(IntVector.fromArray(INTS, x.lastMask(), 0));
-            s0 = even(w).fma(FloatVector.fromArray(SPECIES, v, UNIT), s0);
-            s1 = odd(w).fma(FloatVector.fromArray(SPECIES, v, UNIT + LANES), s1);
-        }
-        long from = at + 2L * x.head();
         int count = x.count() - x.head() + UNIT;
-        for (int i = 2 * UNIT; i <= count; i += UNIT) {
-            IntVector w = words(data, from + 2L * (i - 2 * UNIT));
+        long at = from;
+        for (int i = 2 * UNIT; i <= count; i += step) {
+            s0 = Elements.load(data, at).fma(FloatVector.fromArray(SPECIES, v, i), s0);
+            s1 = Elements.load(data, at + 4L * LANES).fma(FloatVector.fromArray(SPECIES, v, i + LANES), s1);
+            at += 4L * step;
+        }
+        s0.add(s1).intoArray(sums, sum);
+    }
+
+    private void bf16(MemorySegment data, long from, RowVector x, int sum) {
+        float[] v = x.values();
+        FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
+        int count = x.count() - x.head() + UNIT;
+        long at = from;
+        for (int i = 2 * UNIT; i <= count; i += step) {
+            IntVector w = words(data, at);
             s0 = even(w).fma(FloatVector.fromArray(SPECIES, v, i), s0);
             s1 = odd(w).fma(FloatVector.fromArray(SPECIES, v, i + LANES), s1);
+            at += 2L * step;
         }
-        return VectorMath.sum(s0.add(s1));
+        s0.add(s1).intoArray(sums, sum);
     }
 
-    private static FloatVector kept(MemorySegment data, long at, int[] mask, int from) {
-        return words(data, at).and(IntVector.fromArray(INTS, mask, from)).reinterpretAsFloats();
+    /** Adds a masked unit of each row, from byte {@code at} of the first. */
+    private void addEdges(Operand.Dense b, long at, int rows, float[] v, int unit, int[] mask) {
+        long stride = b.type().bytes() * b.stride();
+        FloatVector v0 = FloatVector.fromArray(SPECIES, v, unit), v1 = FloatVector.fromArray(SPECIES, v, unit + LANES);
+        IntVector m0 = IntVector.fromArray(INTS, mask, 0), m1 = IntVector.fromArray(INTS, mask, LANES);
+        if (b.type() == DType.BF16) {
+            for (int r = 0; r < rows; r++) {
+                IntVector w = words(b.data(), at + r * stride).and(m0);
+                FloatVector sum = FloatVector.fromArray(SPECIES, sums, r * LANES);
+                odd(w).fma(v1, even(w).fma(v0, sum)).intoArray(sums, r * LANES);
+            }
+        } else {
+            for (int r = 0; r < rows; r++) {
+                FloatVector w0 = words(b.data(), at + r * stride).and(m0).reinterpretAsFloats();
+                FloatVector w1 =
+                        words(b.data(), at + r * stride + 4L * LANES).and(m1).reinterpretAsFloats();
+                FloatVector sum = FloatVector.fromArray(SPECIES, sums, r * LANES);
+                w1.fma(v1, w0.fma(v0, sum)).intoArray(sums, r * LANES);
+            }
+        }
     }
 
     private static IntVector words(MemorySegment data, long at) {

@@ -4,6 +4,7 @@ import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShuffle;
 
@@ -64,6 +65,11 @@ final class VectorMath {
     private static final VectorShuffle<Float> FOLD_2 = fold(2);
     private static final VectorShuffle<Float> FOLD_1 = fold(1);
 
+    private static final VectorMask<Float> UPPER_8 = upper(8);
+    private static final VectorMask<Float> UPPER_4 = upper(4);
+    private static final VectorMask<Float> UPPER_2 = upper(2);
+    private static final VectorMask<Float> UPPER_1 = upper(1);
+
     private VectorMath() {}
 
     private static FloatVector constant(float value) {
@@ -72,6 +78,15 @@ final class VectorMath {
 
     private static VectorShuffle<Float> fold(int distance) {
         return VectorShuffle.fromOp(SPECIES, i -> (i ^ distance) & (LANES - 1));
+    }
+
+    /** The lanes that {@link #fold} brings down by {@code distance}. */
+    private static VectorMask<Float> upper(int distance) {
+        boolean[] lanes = new boolean[LANES];
+        for (int i = 0; i < LANES; i++) {
+            lanes[i] = (i & distance) != 0;
+        }
+        return VectorMask.fromArray(SPECIES, lanes, 0);
     }
 
     /**
@@ -90,6 +105,37 @@ final class VectorMath {
             sum = sum.add(sum.rearrange(FOLD_2));
         }
         return sum.add(sum.rearrange(FOLD_1)).lane(0);
+    }
+
+    /**
+     * {@link #sum} of LANES vectors, which lie one after another from {@code at} and are overwritten, as a vector at {@code to}: one
+     * rearrangement for each of them instead of one for each halving.
+     */
+    static void sums(float[] vectors, int at, float[] out, int to) {
+        if (LANES > 8) {
+            for (int i = at; i < at + 8 * LANES; i += LANES) {
+                folded(vectors, i, 8 * LANES, UPPER_8, FOLD_8).intoArray(vectors, i);
+            }
+        }
+        if (LANES > 4) {
+            for (int i = at; i < at + 4 * LANES; i += LANES) {
+                folded(vectors, i, 4 * LANES, UPPER_4, FOLD_4).intoArray(vectors, i);
+            }
+        }
+        if (LANES > 2) {
+            for (int i = at; i < at + 2 * LANES; i += LANES) {
+                folded(vectors, i, 2 * LANES, UPPER_2, FOLD_2).intoArray(vectors, i);
+            }
+        }
+        folded(vectors, at, LANES, UPPER_1, FOLD_1).intoArray(out, to);
+    }
+
+    /** Adds the halves of two vectors, the first one's into the lower lanes and the second one's into the upper. */
+    private static FloatVector folded(
+            float[] vectors, int at, int distance, VectorMask<Float> upper, VectorShuffle<Float> fold) {
+        FloatVector a = FloatVector.fromArray(SPECIES, vectors, at);
+        FloatVector b = FloatVector.fromArray(SPECIES, vectors, at + distance);
+        return a.blend(b, upper).add(b.blend(a, upper).rearrange(fold));
     }
 
     /** The larger of each pair of lanes; where {@code b} is NaN, {@code a}. Cheaper than {@code max}, which orders NaN and −0. */
