@@ -11,9 +11,10 @@ import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Blocked products on all workers (after Goto and van de Geijn 2008). A chunk of each operand is packed once into memory that all
- * workers read; then each task multiplies a block of {@code a}'s rows by a strip of {@code b}'s panels and writes its part of {@code c}
- * once. The chunks and tasks depend on the shapes alone, and each element of {@code c} is summed in one order.
+ * Blocked products on all workers (after Goto and van de Geijn 2008). A chunk of the right operand is packed once into memory that all
+ * workers read; then each task multiplies a block of the left one's rows, which its worker packs for itself, by a strip of the panels and
+ * writes its part of the result once. What is packed is little enough to stay in the caches, or packing would cost memory as much as
+ * it saves. Chunks and tasks depend on the shapes alone, and each element of the result is summed in one order.
  */
 final class Gemm {
     /** Rows of a task. */
@@ -22,33 +23,31 @@ final class Gemm {
     private static final int DEPTH = 1024;
     /** Inner dimension that is packed at a time: a task's rows of it stay in the second-level cache. */
     private static final int MAX_INNER = 2048;
-    /** Elements of {@code a} and of {@code b} that are packed at a time (16 and 8 MiB). */
-    private static final int MAX_LEFT = 1 << 22;
-
+    /** Elements of the right operand that are packed at a time (8 MiB). */
     private static final int MAX_RIGHT = 1 << 21;
     /** Enough tasks to balance a handful of threads. */
     private static final int TASKS = 32;
 
     private final Workers workers;
-    private final PanelPacking[] packing;
-    private final float[][] sums;
-    private float[] left = new float[0];
+    private final Rows[] rows;
     private float[] right = new float[0];
+    /** Counts the chunks, to tell rows that were packed for an earlier one. */
+    private int round;
 
     Gemm(Workers workers) {
         this.workers = workers;
-        packing = new PanelPacking[workers.count()];
-        for (int worker = 0; worker < packing.length; worker++) {
-            packing[worker] = new PanelPacking();
+        rows = new Rows[workers.count()];
+        for (int worker = 0; worker < rows.length; worker++) {
+            rows[worker] = new Rows();
         }
-        sums = new float[workers.count()][MC * NR];
     }
 
     /** The operands of one call, as {@link #multiply} has them. */
-    private record Call(Operand a, boolean transposeA, Operand b, boolean transposeB, float alpha) {}
+    private record Call(
+            Tensor a, boolean transposeA, Operand b, boolean transposeB, Tensor c, float alpha, boolean accumulate) {}
 
-    /** What is packed at a time: rows of {@code a}, columns of {@code b}, and a stretch of the inner dimension. */
-    private record Chunk(long row, int rows, long col, int cols, long inner, int depth) {
+    /** What is packed at a time: columns of the right operand, and a stretch of the inner dimension. */
+    private record Chunk(long col, int cols, long inner, int depth, int round) {
         int panels() {
             return Math.ceilDiv(cols, NR);
         }
@@ -71,24 +70,23 @@ final class Gemm {
      */
     void multiply(
             Tensor a, boolean transposeA, Operand b, boolean transposeB, Tensor c, float alpha, boolean accumulate) {
-        Call call = new Call(Operand.of(a), transposeA, b, transposeB, alpha);
-        long m = c.rows();
+        Call call = new Call(a, transposeA, b, transposeB, c, alpha, accumulate);
         long n = c.cols();
         long k = transposeA ? a.rows() : a.cols();
         int depth = evenly(k, MAX_INNER, 1);
-        int rows = evenly(m, MAX_LEFT / depth, PanelPacking.COLUMNS);
         int cols = evenly(n, MAX_RIGHT / depth, NR);
-        reserve(rows, cols, depth);
-        for (long row = 0; row < m; row += rows) {
-            for (long inner = 0; inner < k; inner += depth) {
-                for (long col = 0; col < n; col += cols) {
-                    int rowsHere = (int) Math.min(rows, m - row);
-                    int colsHere = (int) Math.min(cols, n - col);
-                    int depthHere = (int) Math.min(depth, k - inner);
-                    Chunk chunk = new Chunk(row, rowsHere, col, colsHere, inner, depthHere);
-                    pack(call, chunk, col == 0);
-                    multiply(call, chunk, c, accumulate || inner > 0);
-                }
+        int size = Math.multiplyExact(Math.ceilDiv(cols, NR) * NR, depth);
+        if (right.length < size) {
+            right = new float[size];
+        }
+        for (long inner = 0; inner < k; inner += depth) {
+            for (long col = 0; col < n; col += cols) {
+                int colsHere = (int) Math.min(cols, n - col);
+                int depthHere = (int) Math.min(depth, k - inner);
+                Chunk chunk = new Chunk(col, colsHere, inner, depthHere, ++round);
+                workers.run(
+                        chunk.panels(), (panel, worker) -> packRight(call, chunk, panel * NR, rows[worker].packing));
+                multiply(call, chunk);
             }
         }
     }
@@ -97,50 +95,6 @@ final class Gemm {
     private static int evenly(long size, int most, int unit) {
         long parts = Math.ceilDiv(size, Math.max(most, unit));
         return Math.toIntExact(Math.ceilDiv(Math.ceilDiv(size, parts), unit) * unit);
-    }
-
-    private void reserve(int rows, int cols, int depth) {
-        int leftSize = Math.multiplyExact(Math.ceilDiv(rows, GROUP), PanelKernel.groupSize(depth));
-        if (left.length < leftSize) {
-            left = new float[leftSize];
-        }
-        int rightSize = Math.multiplyExact(Math.ceilDiv(cols, NR) * NR, depth);
-        if (right.length < rightSize) {
-            right = new float[rightSize];
-        }
-    }
-
-    /** Packs the chunk of {@code b}, panels after one another, and that of {@code a} if it is a new one. */
-    private void pack(Call call, Chunk chunk, boolean newRows) {
-        int panels = chunk.panels();
-        int leftTasks = newRows ? Math.ceilDiv(chunk.rows, PanelPacking.COLUMNS) : 0;
-        workers.run(panels + leftTasks, (task, worker) -> {
-            if (task < leftTasks) {
-                packLeft(call, chunk, task * PanelPacking.COLUMNS, packing[worker]);
-            } else {
-                packRight(call, chunk, (task - leftTasks) * NR, packing[worker]);
-            }
-        });
-    }
-
-    private void packLeft(Call call, Chunk chunk, int first, PanelPacking packing) {
-        int size = PanelKernel.groupSize(chunk.depth);
-        int count = Math.min(PanelPacking.COLUMNS, chunk.rows - first);
-        if (call.transposeA) {
-            packing.groupsOfColumns(
-                    call.a, chunk.inner, chunk.depth, chunk.row + first, count, left, first / GROUP * size, size);
-            return;
-        }
-        for (int i = 0; i < count; i += GROUP) {
-            packing.group(
-                    call.a,
-                    chunk.row + first + i,
-                    Math.min(GROUP, count - i),
-                    chunk.inner,
-                    chunk.depth,
-                    left,
-                    (first + i) / GROUP * size);
-        }
     }
 
     private void packRight(Call call, Chunk chunk, int first, PanelPacking packing) {
@@ -153,42 +107,77 @@ final class Gemm {
         }
     }
 
-    private void multiply(Call call, Chunk chunk, Tensor c, boolean accumulate) {
+    private void multiply(Call call, Chunk chunk) {
         int panels = chunk.panels();
-        int rowBlocks = Math.ceilDiv(chunk.rows, MC);
-        int stripPanels = Math.ceilDiv(panels, Math.min(panels, Math.ceilDiv(TASKS, rowBlocks)));
+        int blocks = Math.toIntExact(Math.ceilDiv(call.c.rows(), (long) MC));
+        int stripPanels = Math.ceilDiv(panels, Math.min(panels, Math.ceilDiv(TASKS, blocks)));
         int strips = Math.ceilDiv(panels, stripPanels);
-        workers.run(rowBlocks * strips, (task, worker) -> {
-            int row = task / strips * MC;
-            int rows = Math.min(MC, chunk.rows - row);
+        workers.run(Math.multiplyExact(blocks, strips), (task, worker) -> {
+            Rows block = rows[worker];
+            block.take(call, chunk, task / strips);
             int firstPanel = task % strips * stripPanels;
             int lastPanel = Math.min(firstPanel + stripPanels, panels);
-            float[] sum = sums[worker];
             for (int panel = firstPanel; panel < lastPanel; panel++) {
-                multiply(chunk, row, rows, panel, sum, c, call.alpha, accumulate);
+                block.multiply(call, chunk, panel, right);
             }
         });
     }
 
-    /**
-     * A block of rows times a panel. Each tile is written as soon as it is complete, lest many writes that miss the caches come together:
-     * a few are done while the next tile is computed.
-     */
-    private void multiply(
-            Chunk chunk, int row, int rows, int panel, float[] sum, Tensor c, float alpha, boolean accumulate) {
-        Arrays.fill(sum, 0, rows * NR, 0f);
-        int size = PanelKernel.groupSize(chunk.depth);
-        int step = chunk.blockDepth();
-        int cols = Math.min(NR, chunk.cols - panel * NR);
-        for (int d = 0; d < chunk.depth; d += step) {
-            int depth = Math.min(step, chunk.depth - d);
-            int b = (panel * chunk.depth + d) * NR;
-            for (int i = 0; i < rows; i += GROUP) {
-                int a = (row + i) / GROUP * size + d * GROUP;
-                int count = Math.min(GROUP, rows - i);
-                PanelKernel.multiply(left, a, count, right, b, depth, sum, i * NR);
-                if (d + step >= chunk.depth) {
-                    write(sum, i * NR, count, cols, c, chunk.row + row + i, chunk.col + panel * NR, alpha, accumulate);
+    /** A block of the left operand's rows: one worker's memory. */
+    private static final class Rows {
+        final PanelPacking packing = new PanelPacking();
+        private final float[] sum = new float[MC * NR];
+        private float[] left = new float[0];
+        private int round;
+        private int block;
+        private int count;
+
+        /** Packs the rows of a block, unless they are those that it holds. */
+        void take(Call call, Chunk chunk, int number) {
+            if (round == chunk.round && block == number) {
+                return;
+            }
+            round = chunk.round;
+            block = number;
+            long row = (long) number * MC;
+            count = (int) Math.min(MC, call.c.rows() - row);
+            int size = PanelKernel.groupSize(chunk.depth);
+            if (left.length < Math.ceilDiv(MC, GROUP) * size) {
+                left = new float[Math.ceilDiv(MC, GROUP) * size];
+            }
+            int step = call.transposeA ? PanelPacking.COLUMNS : GROUP;
+            Operand a = Operand.of(call.a);
+            for (int i = 0; i < count; i += step) {
+                int rows = Math.min(step, count - i);
+                int at = i / GROUP * size;
+                if (call.transposeA) {
+                    packing.groupsOfColumns(a, chunk.inner, chunk.depth, row + i, rows, left, at, size);
+                } else {
+                    packing.group(a, row + i, rows, chunk.inner, chunk.depth, left, at);
+                }
+            }
+        }
+
+        /**
+         * The block times a panel. Each tile is written as soon as it is complete, lest many writes that miss the caches come together:
+         * a few are done while the next tile is computed.
+         */
+        void multiply(Call call, Chunk chunk, int panel, float[] right) {
+            Arrays.fill(sum, 0, count * NR, 0f);
+            int size = PanelKernel.groupSize(chunk.depth);
+            int step = chunk.blockDepth();
+            int cols = Math.min(NR, chunk.cols - panel * NR);
+            boolean accumulate = call.accumulate || chunk.inner > 0;
+            for (int d = 0; d < chunk.depth; d += step) {
+                int depth = Math.min(step, chunk.depth - d);
+                int b = (panel * chunk.depth + d) * NR;
+                for (int i = 0; i < count; i += GROUP) {
+                    int rows = Math.min(GROUP, count - i);
+                    PanelKernel.multiply(left, i / GROUP * size + d * GROUP, rows, right, b, depth, sum, i * NR);
+                    if (d + step >= chunk.depth) {
+                        long row = (long) block * MC + i;
+                        write(sum, i * NR, rows, cols, call.c, row, chunk.col + panel * NR, call.alpha, accumulate);
+                    }
                 }
             }
         }

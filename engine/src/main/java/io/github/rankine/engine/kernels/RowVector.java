@@ -6,6 +6,8 @@ import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.Tensor;
 import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorShuffle;
 
 /**
  * A vector in the order in which a weight's rows are multiplied with it.
@@ -23,6 +25,11 @@ final class RowVector {
     /** Elements read at a time: a vector of words with two elements of bfloat16 each, or two vectors of float32. */
     static final int UNIT = 2 * LANES;
 
+    /** Of two vectors' lanes; an index beyond the first's means the second's. */
+    private static final VectorShuffle<Float> EVEN = VectorShuffle.fromOp(SPECIES, i -> 2 * i);
+
+    private static final VectorShuffle<Float> ODD = VectorShuffle.fromOp(SPECIES, i -> 2 * i + 1);
+
     /** The first unit, the last one, then the aligned ones; in bfloat16's, the even elements go before the odd. */
     private float[] values = new float[0];
 
@@ -30,7 +37,6 @@ final class RowVector {
     private final int[] firstMask = new int[UNIT];
 
     private final int[] lastMask = new int[UNIT];
-    private final float[] odd = new float[LANES];
 
     private int count;
     private int head;
@@ -106,11 +112,10 @@ final class RowVector {
     }
 
     private void separate(int at) {
-        for (int i = 0; i < LANES; i++) {
-            odd[i] = values[at + 2 * i + 1];
-            values[at + i] = values[at + 2 * i];
-        }
-        System.arraycopy(odd, 0, values, at + LANES, LANES);
+        FloatVector first = FloatVector.fromArray(SPECIES, values, at);
+        FloatVector second = FloatVector.fromArray(SPECIES, values, at + LANES);
+        first.rearrange(EVEN, second).intoArray(values, at);
+        first.rearrange(ODD, second).intoArray(values, at + LANES);
     }
 
     float[] values() {
