@@ -4,8 +4,8 @@ import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
 import io.github.rankine.engine.tensor.Tensor;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
@@ -18,6 +18,8 @@ final class AttentionDecode {
     static final int MAX_QUERIES = 4;
     /** Keys of a task: few enough that a block of them stays in the first cache while all heads read it. */
     private static final int KEYS = 32;
+    /** Bytes that memory is read in. */
+    private static final int LINE = 64;
     /** Elements that one task puts together at least: less is not worth the hand-over. */
     private static final int COMBINED = 1 << 14;
     /** Beside a head's output, its largest score and the sum of its exponentials. */
@@ -112,10 +114,10 @@ final class AttentionDecode {
         long key = (long) call.spans.keyStart()[sequence] + from;
         KeyLayout.read(
                 call.q, (long) call.spans.queryStart()[sequence] + query, 0, shape.heads() * headDim, s.queries, 0);
-        s.take(call.k, key, keys);
+        s.fetch(call.k, key, keys, (long) shape.kvHeads() * headDim);
         for (int head = 0; head < shape.heads(); head++) {
             int col = head / shape.group() * headDim;
-            dots(s.block, 0, col, keys, s.queries, head * headDim, headDim, s.sums);
+            dots(call.k, key, col, keys, s.queries, head * headDim, headDim, s.sums);
             for (int i = 0; i < keys; i += LANES) {
                 VectorMath.sums(s.sums, i * LANES, s.scores, head * KEYS + i);
             }
@@ -124,10 +126,10 @@ final class AttentionDecode {
             parts[at + headDim] = max;
             parts[at + headDim + 1] = exponentials(s.scores, head * KEYS, max);
         }
-        s.take(call.v, key, keys);
+        s.fetch(call.v, key, keys, (long) shape.kvHeads() * headDim);
         for (int head = 0; head < shape.heads(); head++) {
             int col = head / shape.group() * headDim;
-            output(s.block, 0, col, keys, s.scores, head * KEYS, headDim, parts, call.partAt(task, query, head));
+            output(call.v, key, col, keys, s.scores, head * KEYS, headDim, parts, call.partAt(task, query, head));
         }
     }
 
@@ -273,13 +275,11 @@ final class AttentionDecode {
         float[] scores = new float[0];
         float[] sums = new float[KEYS * LANES];
         float[] output = new float[0];
-        /** Keys, then values, {@code [KEYS, kvHeads · headDim]}, on whole cache lines. */
-        Tensor block = Tensor.shapeOnly(0, 0);
+        /** Read by nobody; keeps the compiler from leaving {@link #fetch} out. */
+        @SuppressWarnings("UnusedVariable")
+        private int fetched;
 
         void ensure(AttentionShape shape) {
-            if (block.cols() != (long) shape.kvHeads() * shape.headDim()) {
-                block = Tensor.allocate(Arena.ofAuto(), KEYS, (long) shape.kvHeads() * shape.headDim());
-            }
             if (queries.length < shape.heads() * shape.headDim()) {
                 queries = new float[shape.heads() * shape.headDim()];
                 output = new float[queries.length];
@@ -289,16 +289,23 @@ final class AttentionDecode {
             }
         }
 
-        /** Copies all heads of some keys or values, one after another as they lie: the heads read them in strides. */
-        void take(Tensor x, long row, int rows) {
-            if (x.stride() == block.stride()) {
-                MemorySegment.copy(x.segment(), x.offset(row, 0), block.segment(), 0, 4 * rows * block.stride());
-            } else {
-                for (int i = 0; i < rows; i++) {
-                    MemorySegment.copy(
-                            x.segment(), x.offset(row + i, 0), block.segment(), block.offset(i, 0), 4 * block.cols());
-                }
+        /**
+         * Brings all heads of some keys or values into the cache, in the order in which they lie: reading them in strides, a head after the
+         * other, would be reading memory in strides.
+         */
+        void fetch(Tensor x, long row, int rows, long cols) {
+            int bytes = Math.toIntExact(4 * cols);
+            for (int i = 0; i < rows; i++) {
+                fetched += sum(x.segment(), x.offset(row + i, 0), bytes);
             }
+        }
+
+        private static int sum(MemorySegment data, long at, int bytes) {
+            int sum = 0;
+            for (int i = 0; i <= bytes - Integer.BYTES; i += LINE) {
+                sum += data.get(ValueLayout.JAVA_INT_UNALIGNED, at + i);
+            }
+            return sum;
         }
     }
 }
