@@ -40,7 +40,7 @@ final class RowDots {
         this.step = step;
     }
 
-    /** {@code out[r] = Σ x[i] · b[first + r, i]} for {@code rows} rows. */
+    /** {@code out[r] = Σ x[i] · b[first + r, i]} for {@code rows} rows; {@code out} has room for whole vectors. */
     void run(Operand b, long first, int rows, RowVector x, float[] out) {
         switch (b) {
             case Operand.Dense dense -> {
