@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import java.util.Arrays;
+import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
 import jdk.incubator.vector.FloatVector;
 import org.junit.jupiter.api.Test;
@@ -130,5 +131,21 @@ class VectorMathTest {
         }
         assertThat(VectorMath.sum(FloatVector.fromArray(MicroKernel.SPECIES, powers, 0)))
                 .isEqualTo((1 << LANES) - 1f);
+    }
+
+    @Test
+    void sumsOfManyVectorsHaveTheBitsOfTheSumOfEach() {
+        float[] vectors = new float[3 + LANES * LANES];
+        Random random = new Random(7);
+        for (int i = 0; i < vectors.length; i++) {
+            vectors[i] = (float) random.nextGaussian();
+        }
+        float[] expected = new float[LANES];
+        for (int i = 0; i < LANES; i++) {
+            expected[i] = VectorMath.sum(FloatVector.fromArray(MicroKernel.SPECIES, vectors, 3 + i * LANES));
+        }
+        float[] sums = new float[2 + LANES];
+        VectorMath.sums(vectors, 3, sums, 2);
+        assertThat(Arrays.copyOfRange(sums, 2, sums.length)).containsExactly(expected);
     }
 }
