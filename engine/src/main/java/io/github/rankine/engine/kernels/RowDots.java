@@ -22,6 +22,7 @@ final class RowDots {
     private static final VectorSpecies<Integer> INTS = SPECIES.withLanes(int.class);
     private static final int UNIT = RowVector.UNIT;
     private static final int UPPER = 0xFFFF0000;
+    /** Rows whose sums are added up together. */
     private static final int BLOCK = LANES;
 
     /**
@@ -81,7 +82,7 @@ final class RowDots {
         }
         for (int r = 0; r < rows; r++) {
             b.read(first + r, 0, unpacked, 0, x.count());
-            out[r] = heap(unpacked, 0, x.values(), 2 * UNIT, x.count());
+            out[r] = unpackedDot(x);
         }
     }
 
@@ -171,17 +172,19 @@ final class RowDots {
         return words.and(UPPER).reinterpretAsFloats();
     }
 
-    private static float heap(float[] row, int at, float[] x, int offset, int count) {
+    private float unpackedDot(RowVector x) {
+        float[] v = x.values();
         FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
         int i = 0;
-        for (; i <= count - UNIT; i += UNIT) {
-            s0 = FloatVector.fromArray(SPECIES, row, at + i).fma(FloatVector.fromArray(SPECIES, x, offset + i), s0);
-            s1 = FloatVector.fromArray(SPECIES, row, at + i + LANES)
-                    .fma(FloatVector.fromArray(SPECIES, x, offset + i + LANES), s1);
+        for (; i <= x.count() - UNIT; i += UNIT) {
+            int at = i + 2 * UNIT;
+            s0 = FloatVector.fromArray(SPECIES, unpacked, i).fma(FloatVector.fromArray(SPECIES, v, at), s0);
+            s1 = FloatVector.fromArray(SPECIES, unpacked, i + LANES)
+                    .fma(FloatVector.fromArray(SPECIES, v, at + LANES), s1);
         }
         float sum = VectorMath.sum(s0.add(s1));
-        for (; i < count; i++) {
-            sum = Math.fma(row[at + i], x[offset + i], sum);
+        for (; i < x.count(); i++) {
+            sum = Math.fma(unpacked[i], v[i + 2 * UNIT], sum);
         }
         return sum;
     }

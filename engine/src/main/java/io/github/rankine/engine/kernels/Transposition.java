@@ -1,11 +1,17 @@
 package io.github.rankine.engine.kernels;
 
+import static io.github.rankine.engine.kernels.Lanes.SWAP_1;
+import static io.github.rankine.engine.kernels.Lanes.SWAP_2;
+import static io.github.rankine.engine.kernels.Lanes.SWAP_4;
+import static io.github.rankine.engine.kernels.Lanes.SWAP_8;
+import static io.github.rankine.engine.kernels.Lanes.UPPER_1;
+import static io.github.rankine.engine.kernels.Lanes.UPPER_2;
+import static io.github.rankine.engine.kernels.Lanes.UPPER_4;
+import static io.github.rankine.engine.kernels.Lanes.UPPER_8;
 import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorMask;
-import jdk.incubator.vector.VectorShuffle;
 
 /**
  * Transposes matrices in blocks of LANES × LANES: an exchange between the vectors of a pair swaps a quarter of their lanes with each
@@ -13,28 +19,7 @@ import jdk.incubator.vector.VectorShuffle;
  * done in one pass over the block.
  */
 final class Transposition {
-    private static final VectorShuffle<Float> SWAP_8 = swap(8);
-    private static final VectorShuffle<Float> SWAP_4 = swap(4);
-    private static final VectorShuffle<Float> SWAP_2 = swap(2);
-    private static final VectorShuffle<Float> SWAP_1 = swap(1);
-    private static final VectorMask<Float> UPPER_8 = upper(8);
-    private static final VectorMask<Float> UPPER_4 = upper(4);
-    private static final VectorMask<Float> UPPER_2 = upper(2);
-    private static final VectorMask<Float> UPPER_1 = upper(1);
-
     private final float[] block = new float[LANES * LANES];
-
-    private static VectorShuffle<Float> swap(int distance) {
-        return VectorShuffle.fromOp(SPECIES, lane -> (lane ^ distance) & (LANES - 1));
-    }
-
-    private static VectorMask<Float> upper(int distance) {
-        long lanes = 0;
-        for (int lane = 0; lane < LANES; lane++) {
-            lanes |= (lane & distance) != 0 ? 1L << lane : 0;
-        }
-        return VectorMask.fromLong(SPECIES, lanes);
-    }
 
     /**
      * {@code out[c, r] = in[r, c]} for {@code LANES} rows and {@code cols} columns. Each row of {@code out} is written as a whole vector,

@@ -1,5 +1,13 @@
 package io.github.rankine.engine.kernels;
 
+import static io.github.rankine.engine.kernels.Lanes.SWAP_1;
+import static io.github.rankine.engine.kernels.Lanes.SWAP_2;
+import static io.github.rankine.engine.kernels.Lanes.SWAP_4;
+import static io.github.rankine.engine.kernels.Lanes.SWAP_8;
+import static io.github.rankine.engine.kernels.Lanes.UPPER_1;
+import static io.github.rankine.engine.kernels.Lanes.UPPER_2;
+import static io.github.rankine.engine.kernels.Lanes.UPPER_4;
+import static io.github.rankine.engine.kernels.Lanes.UPPER_8;
 import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
@@ -60,33 +68,10 @@ final class VectorMath {
     private static final FloatVector ERFC_1 = constant(-1.12704003f);
     private static final FloatVector ERFC_0 = constant(-0.000353719312f);
 
-    private static final VectorShuffle<Float> FOLD_8 = fold(8);
-    private static final VectorShuffle<Float> FOLD_4 = fold(4);
-    private static final VectorShuffle<Float> FOLD_2 = fold(2);
-    private static final VectorShuffle<Float> FOLD_1 = fold(1);
-
-    private static final VectorMask<Float> UPPER_8 = upper(8);
-    private static final VectorMask<Float> UPPER_4 = upper(4);
-    private static final VectorMask<Float> UPPER_2 = upper(2);
-    private static final VectorMask<Float> UPPER_1 = upper(1);
-
     private VectorMath() {}
 
     private static FloatVector constant(float value) {
         return FloatVector.broadcast(SPECIES, value);
-    }
-
-    private static VectorShuffle<Float> fold(int distance) {
-        return VectorShuffle.fromOp(SPECIES, i -> (i ^ distance) & (LANES - 1));
-    }
-
-    /** The lanes that {@link #fold} brings down by {@code distance}. */
-    private static VectorMask<Float> upper(int distance) {
-        boolean[] lanes = new boolean[LANES];
-        for (int i = 0; i < LANES; i++) {
-            lanes[i] = (i & distance) != 0;
-        }
-        return VectorMask.fromArray(SPECIES, lanes, 0);
     }
 
     /**
@@ -96,15 +81,15 @@ final class VectorMath {
     static float sum(FloatVector v) {
         FloatVector sum = v;
         if (LANES > 8) {
-            sum = sum.add(sum.rearrange(FOLD_8));
+            sum = sum.add(sum.rearrange(SWAP_8));
         }
         if (LANES > 4) {
-            sum = sum.add(sum.rearrange(FOLD_4));
+            sum = sum.add(sum.rearrange(SWAP_4));
         }
         if (LANES > 2) {
-            sum = sum.add(sum.rearrange(FOLD_2));
+            sum = sum.add(sum.rearrange(SWAP_2));
         }
-        return sum.add(sum.rearrange(FOLD_1)).lane(0);
+        return sum.add(sum.rearrange(SWAP_1)).lane(0);
     }
 
     /**
@@ -114,28 +99,28 @@ final class VectorMath {
     static void sums(float[] vectors, int at, float[] out, int to) {
         if (LANES > 8) {
             for (int i = at; i < at + 8 * LANES; i += LANES) {
-                folded(vectors, i, 8 * LANES, UPPER_8, FOLD_8).intoArray(vectors, i);
+                folded(vectors, i, 8 * LANES, UPPER_8, SWAP_8).intoArray(vectors, i);
             }
         }
         if (LANES > 4) {
             for (int i = at; i < at + 4 * LANES; i += LANES) {
-                folded(vectors, i, 4 * LANES, UPPER_4, FOLD_4).intoArray(vectors, i);
+                folded(vectors, i, 4 * LANES, UPPER_4, SWAP_4).intoArray(vectors, i);
             }
         }
         if (LANES > 2) {
             for (int i = at; i < at + 2 * LANES; i += LANES) {
-                folded(vectors, i, 2 * LANES, UPPER_2, FOLD_2).intoArray(vectors, i);
+                folded(vectors, i, 2 * LANES, UPPER_2, SWAP_2).intoArray(vectors, i);
             }
         }
-        folded(vectors, at, LANES, UPPER_1, FOLD_1).intoArray(out, to);
+        folded(vectors, at, LANES, UPPER_1, SWAP_1).intoArray(out, to);
     }
 
     /** Adds the halves of two vectors, the first one's into the lower lanes and the second one's into the upper. */
     private static FloatVector folded(
-            float[] vectors, int at, int distance, VectorMask<Float> upper, VectorShuffle<Float> fold) {
+            float[] vectors, int at, int distance, VectorMask<Float> upper, VectorShuffle<Float> swap) {
         FloatVector a = FloatVector.fromArray(SPECIES, vectors, at);
         FloatVector b = FloatVector.fromArray(SPECIES, vectors, at + distance);
-        return a.blend(b, upper).add(b.blend(a, upper).rearrange(fold));
+        return a.blend(b, upper).add(b.blend(a, upper).rearrange(swap));
     }
 
     /** The larger of each pair of lanes; where {@code b} is NaN, {@code a}. Cheaper than {@code max}, which orders NaN and −0. */

@@ -37,7 +37,7 @@ class VectorKernelsBlocksTest {
         return sum;
     }
 
-    /** 2,097,152 elements of the right-hand side are unpacked at a time: here 7,264 of 9,000 columns. */
+    /** 2,097,152 elements of the right-hand side are packed at a time: here half of 9,000 columns, rounded up to whole panels. */
     @Test
     void productsOfMoreColumnsThanAChunkHolds() {
         int k = 288;
@@ -46,7 +46,7 @@ class VectorKernelsBlocksTest {
         Tensor b = random(n, k);
         Tensor c = Tensor.allocate(arena, 9, n);
         kernels.matmulNT(a, b.asWeight(), c, 1f, false);
-        for (int col : new int[] {0, 31, 7263, 7264, 7265, 7295, 7296, 8191, 8192, n - 1}) {
+        for (int col : new int[] {0, 31, 32, 4499, 4500, 4503, 4504, 4511, 4512, 4513, 8191, 8192, n - 1}) {
             for (int row = 0; row < 9; row++) {
                 assertThat((double) c.get(row, col))
                         .as("c[%d, %d]", row, col)
@@ -64,7 +64,7 @@ class VectorKernelsBlocksTest {
         assertThat(d.toArray()).isEqualTo(c.toArray());
     }
 
-    /** Deeper than what is packed at a time, and with more rows than are packed of that depth. */
+    /** Deeper than what is packed at a time. */
     @Test
     void productsOfMoreDepthThanAChunkHolds() {
         int k = 66_000;
@@ -79,9 +79,9 @@ class VectorKernelsBlocksTest {
         }
     }
 
-    /** 4,194,304 elements of the left-hand side are packed at a time: here 672 of 1,200 rows, and half of the columns. */
+    /** A worker packs 96 rows of the left-hand side at a time, again for each chunk of the inner dimension: here five. */
     @Test
-    void productsOfMoreRowsThanAChunkHolds() {
+    void productsOfMoreRowsThanAWorkerPacks() {
         int k = 8250;
         Tensor a = random(1200, k);
         Tensor b = random(70, k);
@@ -93,7 +93,7 @@ class VectorKernelsBlocksTest {
         transpose(a, aTransposed);
         transpose(b, bTransposed);
         kernels.matmulTN(bTransposed, aTransposed, gradient, 1f, false);
-        for (int row : new int[] {0, 11, 12, 95, 96, 671, 672, 673, 767, 768, 1199}) {
+        for (int row : new int[] {0, 11, 12, 95, 96, 97, 671, 672, 673, 767, 768, 1151, 1152, 1199}) {
             for (int col : new int[] {0, 31, 32, 63, 64, 69}) {
                 double expected = dot(a, row, b, col);
                 assertThat((double) c.get(row, col)).as("c[%d, %d]", row, col).isCloseTo(expected, within(5e-3));
