@@ -11,34 +11,34 @@ import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Blocked products on all workers (after Goto and van de Geijn 2008). A chunk of the right operand is packed once into memory that all
- * workers read; then each task multiplies a block of the left one's rows, which its worker packs for itself, by a strip of the panels and
- * writes its part of the result once. What is packed is little enough to stay in the caches, or packing would cost memory as much as
- * it saves. Chunks and tasks depend on the shapes alone, and each element of the result is summed in one order.
+ * Blocked products on all workers (after Goto and van de Geijn 2008). A task multiplies a block of the left operand's rows by a strip of the
+ * right one's columns and writes that part of the result once. Its worker packs both for itself and keeps them while they serve the tasks
+ * that follow: of the longer side what the task at hand needs, of the shorter one all. To pack something twice costs less than to
+ * hand it from core to core, which may be far apart. What is packed is little enough to stay in the caches, or packing would cost
+ * memory as much as it saves. Tasks depend on the shapes alone, and each element of the result is summed in one order.
  */
 final class Gemm {
-    /** Rows of a task. */
-    private static final int MC = 96;
+    /** Rows of a block. */
+    private static final int MC = 48;
     /** Inner dimension that a tile is summed over at a time: a panel of it stays in the second-level cache. */
     private static final int DEPTH = 1024;
-    /** Inner dimension that is packed at a time: a task's rows of it stay in the second-level cache. */
+    /** Inner dimension that is packed at a time: a block of it stays in the second-level cache. */
     private static final int MAX_INNER = 2048;
-    /** Elements of the right operand that are packed at a time (8 MiB). */
-    private static final int MAX_RIGHT = 1 << 21;
-    /** Enough tasks to balance a handful of threads. */
-    private static final int TASKS = 32;
+    /** Elements of the shorter side that are packed at a time (8 MiB). */
+    private static final int MAX_SIDE = 1 << 21;
+    /** Inner dimensions, all of a strip's panels together, that make a task worth its hand-over. */
+    private static final int MIN_WORK = 512;
 
     private final Workers workers;
-    private final Rows[] rows;
-    private float[] right = new float[0];
-    /** Counts the chunks, to tell rows that were packed for an earlier one. */
+    private final Memory[] memories;
+    /** Counts the chunks, to tell what was packed for an earlier one. */
     private int round;
 
     Gemm(Workers workers) {
         this.workers = workers;
-        rows = new Rows[workers.count()];
-        for (int worker = 0; worker < rows.length; worker++) {
-            rows[worker] = new Rows();
+        memories = new Memory[workers.count()];
+        for (int worker = 0; worker < memories.length; worker++) {
+            memories[worker] = new Memory();
         }
     }
 
@@ -46,19 +46,25 @@ final class Gemm {
     private record Call(
             Tensor a, boolean transposeA, Operand b, boolean transposeB, Tensor c, float alpha, boolean accumulate) {}
 
-    /** What is packed at a time: columns of the right operand, and a stretch of the inner dimension. */
-    private record Chunk(long col, int cols, long inner, int depth, int round) {
-        int panels() {
-            return Math.ceilDiv(cols, NR);
-        }
-
-        /** Blocks of the inner dimension, all of {@link #blockDepth} but the last. */
+    /**
+     * What one loop over tasks multiplies: a rectangle of the result, and a stretch of the inner dimension.
+     *
+     * @param byRows the tasks of one block of rows follow each other, not those of one strip of columns
+     * @param panels panels of a strip
+     */
+    private record Chunk(
+            long row, long rows, long col, long cols, long inner, int depth, boolean byRows, int panels, int round) {
         int blocks() {
-            return Math.ceilDiv(depth, DEPTH);
+            return Math.toIntExact(Math.ceilDiv(rows, (long) MC));
         }
 
-        int blockDepth() {
-            return Math.ceilDiv(depth, blocks());
+        int strips() {
+            return Math.toIntExact(Math.ceilDiv(cols, (long) panels * NR));
+        }
+
+        /** The inner dimension is summed over in equal steps, all but the last. */
+        int step() {
+            return Math.ceilDiv(depth, Math.ceilDiv(depth, DEPTH));
         }
     }
 
@@ -71,112 +77,162 @@ final class Gemm {
     void multiply(
             Tensor a, boolean transposeA, Operand b, boolean transposeB, Tensor c, float alpha, boolean accumulate) {
         Call call = new Call(a, transposeA, b, transposeB, c, alpha, accumulate);
+        long m = c.rows();
         long n = c.cols();
         long k = transposeA ? a.rows() : a.cols();
-        int depth = evenly(k, MAX_INNER, 1);
-        int cols = evenly(n, MAX_RIGHT / depth, NR);
-        int size = Math.multiplyExact(Math.ceilDiv(cols, NR) * NR, depth);
-        if (right.length < size) {
-            right = new float[size];
-        }
+        int depth = Math.toIntExact(evenly(k, MAX_INNER, 1));
+        int panels = Math.ceilDiv(MIN_WORK, depth);
+        boolean byRows = m >= n;
+        long rows = byRows ? m : evenly(m, MAX_SIDE / depth, MC);
+        long cols = byRows ? evenly(n, MAX_SIDE / depth, panels * NR) : n;
         for (long inner = 0; inner < k; inner += depth) {
-            for (long col = 0; col < n; col += cols) {
-                int colsHere = (int) Math.min(cols, n - col);
-                int depthHere = (int) Math.min(depth, k - inner);
-                Chunk chunk = new Chunk(col, colsHere, inner, depthHere, ++round);
-                workers.run(
-                        chunk.panels(), (panel, worker) -> packRight(call, chunk, panel * NR, rows[worker].packing));
-                multiply(call, chunk);
+            int depthHere = (int) Math.min(depth, k - inner);
+            for (long row = 0; row < m; row += rows) {
+                for (long col = 0; col < n; col += cols) {
+                    long rowsHere = Math.min(rows, m - row);
+                    long colsHere = Math.min(cols, n - col);
+                    multiply(call, new Chunk(row, rowsHere, col, colsHere, inner, depthHere, byRows, panels, ++round));
+                }
             }
         }
     }
 
     /** The largest part when {@code size} is cut evenly into parts of at most {@code most}, rounded up to whole {@code unit}s. */
-    private static int evenly(long size, int most, int unit) {
-        long parts = Math.ceilDiv(size, Math.max(most, unit));
-        return Math.toIntExact(Math.ceilDiv(Math.ceilDiv(size, parts), unit) * unit);
-    }
-
-    private void packRight(Call call, Chunk chunk, int first, PanelPacking packing) {
-        int count = Math.min(NR, chunk.cols - first);
-        int at = first * chunk.depth;
-        if (call.transposeB) {
-            packing.panel(call.b, chunk.col + first, count, chunk.inner, chunk.depth, right, at);
-        } else {
-            PanelPacking.panelOfColumns(call.b, chunk.inner, chunk.depth, chunk.col + first, count, right, at);
-        }
+    private static long evenly(long size, int most, int unit) {
+        long parts = Math.ceilDiv(size, (long) Math.max(most, unit));
+        return Math.ceilDiv(Math.ceilDiv(size, parts), (long) unit) * unit;
     }
 
     private void multiply(Call call, Chunk chunk) {
-        int panels = chunk.panels();
-        int blocks = Math.toIntExact(Math.ceilDiv(call.c.rows(), (long) MC));
-        int stripPanels = Math.ceilDiv(panels, Math.min(panels, Math.ceilDiv(TASKS, blocks)));
-        int strips = Math.ceilDiv(panels, stripPanels);
+        int blocks = chunk.blocks();
+        int strips = chunk.strips();
         workers.run(Math.multiplyExact(blocks, strips), (task, worker) -> {
-            Rows block = rows[worker];
-            block.take(call, chunk, task / strips);
-            int firstPanel = task % strips * stripPanels;
-            int lastPanel = Math.min(firstPanel + stripPanels, panels);
-            for (int panel = firstPanel; panel < lastPanel; panel++) {
-                block.multiply(call, chunk, panel, right);
-            }
+            int block = chunk.byRows ? task / strips : task % blocks;
+            int strip = chunk.byRows ? task % strips : task / blocks;
+            memories[worker].multiply(call, chunk, block, strip);
         });
     }
 
-    /** A block of the left operand's rows: one worker's memory. */
-    private static final class Rows {
-        final PanelPacking packing = new PanelPacking();
-        private final float[] sum = new float[MC * NR];
-        private float[] left = new float[0];
-        private int round;
-        private int block;
-        private int count;
+    /** Blocks, or strips, of one operand as they were packed: one at a time, or all of a chunk. */
+    private static final class Packed {
+        float[] data = new float[0];
+        /** What is in each place: the number of the block or strip, and the round. */
+        private int[] held = new int[0];
 
-        /** Packs the rows of a block, unless they are those that it holds. */
-        void take(Call call, Chunk chunk, int number) {
-            if (round == chunk.round && block == number) {
-                return;
+        private int[] rounds = new int[0];
+
+        /** Makes room for {@code places} of {@code size} elements. */
+        void reserve(int places, int size) {
+            if (data.length < Math.multiplyExact(places, size)) {
+                data = new float[places * size];
+                Arrays.fill(rounds, 0);
             }
-            round = chunk.round;
-            block = number;
-            long row = (long) number * MC;
-            count = (int) Math.min(MC, call.c.rows() - row);
-            int size = PanelKernel.groupSize(chunk.depth);
-            if (left.length < Math.ceilDiv(MC, GROUP) * size) {
-                left = new float[Math.ceilDiv(MC, GROUP) * size];
-            }
-            int step = call.transposeA ? PanelPacking.COLUMNS : GROUP;
-            Operand a = Operand.of(call.a);
-            for (int i = 0; i < count; i += step) {
-                int rows = Math.min(step, count - i);
-                int at = i / GROUP * size;
-                if (call.transposeA) {
-                    packing.groupsOfColumns(a, chunk.inner, chunk.depth, row + i, rows, left, at, size);
-                } else {
-                    packing.group(a, row + i, rows, chunk.inner, chunk.depth, left, at);
-                }
+            if (held.length < places) {
+                held = new int[places];
+                rounds = new int[places];
             }
         }
 
+        /** Whether a place holds something else; it counts as filled from now on. */
+        boolean lacks(int place, int number, int round) {
+            if (rounds[place] == round && held[place] == number) {
+                return false;
+            }
+            rounds[place] = round;
+            held[place] = number;
+            return true;
+        }
+    }
+
+    /** One worker's memory. */
+    private static final class Memory {
+        private final PanelPacking packing = new PanelPacking();
+        private final float[] sum = new float[MC * NR];
+        private final Packed left = new Packed();
+        private final Packed right = new Packed();
+
+        /** A task. */
+        void multiply(Call call, Chunk chunk, int block, int strip) {
+            int leftAt = packLeft(call, chunk, block);
+            int rightAt = packRight(call, chunk, strip);
+            int rows = (int) Math.min(MC, chunk.rows - (long) block * MC);
+            long width = (long) chunk.panels * NR;
+            long first = strip * width;
+            long end = Math.min(first + width, chunk.cols);
+            for (long col = first; col < end; col += NR) {
+                int cols = (int) Math.min(NR, end - col);
+                int at = rightAt + (int) (col - first) * chunk.depth;
+                multiply(call, chunk, leftAt, chunk.row + (long) block * MC, rows, at, chunk.col + col, cols);
+            }
+        }
+
+        /** Returns where the block is. */
+        private int packLeft(Call call, Chunk chunk, int block) {
+            int size = PanelKernel.groupSize(chunk.depth);
+            int blockSize = Math.ceilDiv(MC, GROUP) * size;
+            left.reserve(chunk.byRows ? 1 : chunk.blocks(), blockSize);
+            int place = chunk.byRows ? 0 : block;
+            int at = place * blockSize;
+            if (left.lacks(place, block, chunk.round)) {
+                long row = (long) block * MC;
+                int count = (int) Math.min(MC, chunk.rows - row);
+                int step = call.transposeA ? PanelPacking.COLUMNS : GROUP;
+                Operand a = Operand.of(call.a);
+                for (int i = 0; i < count; i += step) {
+                    int rows = Math.min(step, count - i);
+                    int to = at + i / GROUP * size;
+                    long from = chunk.row + row + i;
+                    if (call.transposeA) {
+                        packing.groupsOfColumns(a, chunk.inner, chunk.depth, from, rows, left.data, to, size);
+                    } else {
+                        packing.group(a, from, rows, chunk.inner, chunk.depth, left.data, to);
+                    }
+                }
+            }
+            return at;
+        }
+
+        /** Returns where the strip is. */
+        private int packRight(Call call, Chunk chunk, int strip) {
+            int width = chunk.panels * NR;
+            int size = width * chunk.depth;
+            right.reserve(chunk.byRows ? chunk.strips() : 1, size);
+            int place = chunk.byRows ? strip : 0;
+            int at = place * size;
+            if (right.lacks(place, strip, chunk.round)) {
+                long first = (long) strip * width;
+                int count = (int) Math.min(width, chunk.cols - first);
+                for (int i = 0; i < count; i += NR) {
+                    int cols = Math.min(NR, count - i);
+                    int to = at + i * chunk.depth;
+                    long from = chunk.col + first + i;
+                    if (call.transposeB) {
+                        packing.panel(call.b, from, cols, chunk.inner, chunk.depth, right.data, to);
+                    } else {
+                        PanelPacking.panelOfColumns(call.b, chunk.inner, chunk.depth, from, cols, right.data, to);
+                    }
+                }
+            }
+            return at;
+        }
+
         /**
-         * The block times a panel. Each tile is written as soon as it is complete, lest many writes that miss the caches come together:
+         * A block times a panel. Each tile is written as soon as it is complete, lest many writes that miss the caches come together:
          * a few are done while the next tile is computed.
          */
-        void multiply(Call call, Chunk chunk, int panel, float[] right) {
-            Arrays.fill(sum, 0, count * NR, 0f);
+        private void multiply(Call call, Chunk chunk, int leftAt, long row, int rows, int rightAt, long col, int cols) {
+            Arrays.fill(sum, 0, rows * NR, 0f);
             int size = PanelKernel.groupSize(chunk.depth);
-            int step = chunk.blockDepth();
-            int cols = Math.min(NR, chunk.cols - panel * NR);
+            int step = chunk.step();
             boolean accumulate = call.accumulate || chunk.inner > 0;
             for (int d = 0; d < chunk.depth; d += step) {
                 int depth = Math.min(step, chunk.depth - d);
-                int b = (panel * chunk.depth + d) * NR;
-                for (int i = 0; i < count; i += GROUP) {
-                    int rows = Math.min(GROUP, count - i);
-                    PanelKernel.multiply(left, i / GROUP * size + d * GROUP, rows, right, b, depth, sum, i * NR);
+                for (int i = 0; i < rows; i += GROUP) {
+                    int count = Math.min(GROUP, rows - i);
+                    int a = leftAt + i / GROUP * size + d * GROUP;
+                    PanelKernel.multiply(left.data, a, count, right.data, rightAt + d * NR, depth, sum, i * NR);
                     if (d + step >= chunk.depth) {
-                        long row = (long) block * MC + i;
-                        write(sum, i * NR, rows, cols, call.c, row, chunk.col + panel * NR, call.alpha, accumulate);
+                        write(sum, i * NR, count, cols, call.c, row + i, col, call.alpha, accumulate);
                     }
                 }
             }

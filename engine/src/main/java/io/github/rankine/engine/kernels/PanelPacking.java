@@ -12,23 +12,19 @@ import jdk.incubator.vector.FloatVector;
  * undefined: it only meets elements of a tile that nobody reads. One worker's memory.
  */
 final class PanelPacking {
-    /** Steps of the inner dimension that are unpacked at a time: NR rows of them stay in the first-level cache. */
+    /** Steps of the inner dimension that are unpacked at a time: LANES rows of them stay in the first-level cache. */
     private static final int DEPTH = 256;
     /** Distance of unpacked rows: not a power of two, lest all fall into the same cache sets. */
     private static final int STRIDE = DEPTH + 16;
     /** Rows of a left operand that are packed in one go where they lie in the columns of what is read. */
-    static final int COLUMNS = 8 * GROUP;
+    static final int COLUMNS = 4 * GROUP;
 
-    private final float[] rows = new float[Math.max(NR * STRIDE, DEPTH * COLUMNS + LANES)];
+    private final float[] rows = new float[Math.max(LANES * STRIDE, DEPTH * COLUMNS + LANES)];
     private final Transposition transposition = new Transposition();
 
     /** A group of a left operand {@code a[m, k]}: {@code out[d, GROUP]} from {@code count} rows at {@code row}. */
     void group(Operand a, long row, int count, long k, int depth, float[] out, int at) {
-        for (int d = 0; d < depth; d += DEPTH) {
-            int width = Math.min(DEPTH, depth - d);
-            unpack(a, row, count, k + d, width);
-            transposition.run(rows, 0, STRIDE, width, out, at + d * GROUP, GROUP);
-        }
+        transpose(a, row, count, k, depth, out, at, GROUP);
     }
 
     /** Groups of a left operand {@code aᵀ[k, m]}, {@code size} elements apart, from {@code count} columns at {@code col}, at most COLUMNS. */
@@ -52,18 +48,24 @@ final class PanelPacking {
 
     /** A panel of a right operand {@code bᵀ[n, k]}: {@code out[d, NR]} from {@code count} rows at {@code row}. */
     void panel(Operand b, long row, int count, long k, int depth, float[] out, int at) {
-        for (int d = 0; d < depth; d += DEPTH) {
-            int width = Math.min(DEPTH, depth - d);
-            unpack(b, row, count, k + d, width);
-            for (int r = 0; r < NR; r += LANES) {
-                transposition.run(rows, r * STRIDE, STRIDE, width, out, at + d * NR + r, NR);
-            }
+        for (int r = 0; r < count; r += LANES) {
+            transpose(b, row + r, Math.min(LANES, count - r), k, depth, out, at + r, NR);
         }
     }
 
-    private void unpack(Operand x, long row, int count, long col, int width) {
-        for (int i = 0; i < count; i++) {
-            x.read(row + i, col, rows, i * STRIDE, width);
+    /** {@code out[d, LANES]} from {@code count} rows, {@code stride} apart: read where they lie if a vector's lanes are that many rows. */
+    private void transpose(Operand x, long row, int count, long k, int depth, float[] out, int at, int stride) {
+        if (x instanceof Operand.Dense dense && row + LANES <= dense.rows()) {
+            long index = row * dense.stride() + k;
+            transposition.run(dense.type(), dense.data(), index, dense.stride(), depth, out, at, stride);
+            return;
+        }
+        for (int d = 0; d < depth; d += DEPTH) {
+            int width = Math.min(DEPTH, depth - d);
+            for (int i = 0; i < count; i++) {
+                x.read(row + i, k + d, rows, i * STRIDE, width);
+            }
+            transposition.run(rows, 0, STRIDE, width, out, at + d * stride, stride);
         }
     }
 

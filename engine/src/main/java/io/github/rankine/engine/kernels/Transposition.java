@@ -11,6 +11,8 @@ import static io.github.rankine.engine.kernels.Lanes.UPPER_8;
 import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
+import io.github.rankine.engine.tensor.DType;
+import java.lang.foreign.MemorySegment;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -19,6 +21,9 @@ import jdk.incubator.vector.FloatVector;
  * done in one pass over the block.
  */
 final class Transposition {
+    /** Passes that bring a block's rows in: four rows at a time with 512 bits, two with 256, else one. */
+    private static final int STEPS = LANES == 16 || LANES == 8 ? 4 : LANES;
+
     private final float[] block = new float[LANES * LANES];
 
     /**
@@ -28,7 +33,27 @@ final class Transposition {
     void run(float[] in, int at, int stride, int cols, float[] out, int outAt, int outStride) {
         int c = 0;
         for (; c <= cols - LANES; c += LANES) {
-            block(in, at + c, stride, out, outAt + c * outStride, outStride);
+            for (int step = 0; step < STEPS; step++) {
+                int row = at + c + step * stride;
+                if (LANES == 16) {
+                    exchange84(
+                            FloatVector.fromArray(SPECIES, in, row),
+                            FloatVector.fromArray(SPECIES, in, row + 4 * stride),
+                            FloatVector.fromArray(SPECIES, in, row + 8 * stride),
+                            FloatVector.fromArray(SPECIES, in, row + 12 * stride),
+                            block,
+                            step * LANES);
+                } else if (LANES == 8) {
+                    exchange4(
+                            FloatVector.fromArray(SPECIES, in, row),
+                            FloatVector.fromArray(SPECIES, in, row + 4 * stride),
+                            block,
+                            step * LANES);
+                } else {
+                    FloatVector.fromArray(SPECIES, in, row).intoArray(block, step * LANES);
+                }
+            }
+            finish(out, outAt + c * outStride, outStride);
         }
         for (; c < cols; c++) {
             for (int r = 0; r < LANES; r++) {
@@ -37,62 +62,78 @@ final class Transposition {
         }
     }
 
-    private void block(float[] in, int at, int stride, float[] out, int outAt, int outStride) {
-        if (LANES == 16) {
-            for (int r = 0; r < 4; r++) {
-                exchange84(in, at + r * stride, 4 * stride, block, r * LANES);
-            }
-            for (int r = 0; r < LANES; r += 4) {
-                exchange21(block, r * LANES, LANES, out, outAt + r * outStride, outStride);
-            }
-        } else if (LANES == 8) {
-            for (int r = 0; r < 4; r++) {
-                exchange4(in, at + r * stride, 4 * stride, block, r * LANES);
-            }
-            for (int r = 0; r < LANES; r += 4) {
-                exchange21(block, r * LANES, LANES, out, outAt + r * outStride, outStride);
-            }
-        } else if (LANES == 4) {
-            exchange21(in, at, stride, out, outAt, outStride);
-        } else {
-            for (int c = 0; c < LANES; c++) {
-                for (int r = 0; r < LANES; r++) {
-                    out[outAt + c * outStride + r] = in[at + r * stride + c];
+    /** The same, of rows {@code stride} stored elements apart, the first one from element {@code index} of {@code data}. */
+    void run(DType type, MemorySegment data, long index, long stride, int cols, float[] out, int outAt, int outStride) {
+        int c = 0;
+        for (; c <= cols - LANES; c += LANES) {
+            for (int step = 0; step < STEPS; step++) {
+                long row = index + c + step * stride;
+                if (LANES == 16) {
+                    exchange84(
+                            Unpack.vector(type, data, row),
+                            Unpack.vector(type, data, row + 4 * stride),
+                            Unpack.vector(type, data, row + 8 * stride),
+                            Unpack.vector(type, data, row + 12 * stride),
+                            block,
+                            step * LANES);
+                } else if (LANES == 8) {
+                    exchange4(
+                            Unpack.vector(type, data, row),
+                            Unpack.vector(type, data, row + 4 * stride),
+                            block,
+                            step * LANES);
+                } else {
+                    Unpack.vector(type, data, row).intoArray(block, step * LANES);
                 }
+            }
+            finish(out, outAt + c * outStride, outStride);
+        }
+        for (; c < cols; c++) {
+            for (int r = 0; r < LANES; r++) {
+                out[outAt + c * outStride + r] = type.read(data, index + c + r * stride);
+            }
+        }
+    }
+
+    /** From the block, exchanged at the larger distances, to {@code out}. */
+    private void finish(float[] out, int outAt, int outStride) {
+        if (LANES >= 4 && LANES <= 16) {
+            for (int r = 0; r < LANES; r += 4) {
+                exchange21(block, r * LANES, out, outAt + r * outStride, outStride);
+            }
+            return;
+        }
+        for (int c = 0; c < LANES; c++) {
+            for (int r = 0; r < LANES; r++) {
+                out[outAt + c * outStride + r] = block[r * LANES + c];
             }
         }
     }
 
     /** Distances 8 and 4 between rows {@code r, r + 4, r + 8, r + 12}. */
-    private static void exchange84(float[] in, int at, int step, float[] out, int outAt) {
-        FloatVector a = FloatVector.fromArray(SPECIES, in, at);
-        FloatVector b = FloatVector.fromArray(SPECIES, in, at + step);
-        FloatVector c = FloatVector.fromArray(SPECIES, in, at + 2 * step);
-        FloatVector d = FloatVector.fromArray(SPECIES, in, at + 3 * step);
+    private static void exchange84(FloatVector a, FloatVector b, FloatVector c, FloatVector d, float[] out, int at) {
         FloatVector ac = a.blend(c.rearrange(SWAP_8), UPPER_8);
         FloatVector ca = a.rearrange(SWAP_8).blend(c, UPPER_8);
         FloatVector bd = b.blend(d.rearrange(SWAP_8), UPPER_8);
         FloatVector db = b.rearrange(SWAP_8).blend(d, UPPER_8);
-        ac.blend(bd.rearrange(SWAP_4), UPPER_4).intoArray(out, outAt);
-        ac.rearrange(SWAP_4).blend(bd, UPPER_4).intoArray(out, outAt + 4 * LANES);
-        ca.blend(db.rearrange(SWAP_4), UPPER_4).intoArray(out, outAt + 8 * LANES);
-        ca.rearrange(SWAP_4).blend(db, UPPER_4).intoArray(out, outAt + 12 * LANES);
+        ac.blend(bd.rearrange(SWAP_4), UPPER_4).intoArray(out, at);
+        ac.rearrange(SWAP_4).blend(bd, UPPER_4).intoArray(out, at + 4 * LANES);
+        ca.blend(db.rearrange(SWAP_4), UPPER_4).intoArray(out, at + 8 * LANES);
+        ca.rearrange(SWAP_4).blend(db, UPPER_4).intoArray(out, at + 12 * LANES);
     }
 
     /** Distance 4 between rows {@code r, r + 4}. */
-    private static void exchange4(float[] in, int at, int step, float[] out, int outAt) {
-        FloatVector a = FloatVector.fromArray(SPECIES, in, at);
-        FloatVector b = FloatVector.fromArray(SPECIES, in, at + step);
-        a.blend(b.rearrange(SWAP_4), UPPER_4).intoArray(out, outAt);
-        a.rearrange(SWAP_4).blend(b, UPPER_4).intoArray(out, outAt + 4 * LANES);
+    private static void exchange4(FloatVector a, FloatVector b, float[] out, int at) {
+        a.blend(b.rearrange(SWAP_4), UPPER_4).intoArray(out, at);
+        a.rearrange(SWAP_4).blend(b, UPPER_4).intoArray(out, at + 4 * LANES);
     }
 
     /** Distances 2 and 1 between four rows after one another. */
-    private static void exchange21(float[] in, int at, int stride, float[] out, int outAt, int outStride) {
+    private static void exchange21(float[] in, int at, float[] out, int outAt, int outStride) {
         FloatVector a = FloatVector.fromArray(SPECIES, in, at);
-        FloatVector b = FloatVector.fromArray(SPECIES, in, at + stride);
-        FloatVector c = FloatVector.fromArray(SPECIES, in, at + 2 * stride);
-        FloatVector d = FloatVector.fromArray(SPECIES, in, at + 3 * stride);
+        FloatVector b = FloatVector.fromArray(SPECIES, in, at + LANES);
+        FloatVector c = FloatVector.fromArray(SPECIES, in, at + 2 * LANES);
+        FloatVector d = FloatVector.fromArray(SPECIES, in, at + 3 * LANES);
         FloatVector ac = a.blend(c.rearrange(SWAP_2), UPPER_2);
         FloatVector ca = a.rearrange(SWAP_2).blend(c, UPPER_2);
         FloatVector bd = b.blend(d.rearrange(SWAP_2), UPPER_2);

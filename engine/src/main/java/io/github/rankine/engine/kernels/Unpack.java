@@ -65,32 +65,17 @@ final class Unpack {
     private static void bf16(MemorySegment data, long index, float[] out, int offset, int count) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            words(data, 2 * (index + i))
-                    .lanewise(VectorOperators.LSHL, 16)
-                    .reinterpretAsFloats()
-                    .intoArray(out, offset + i);
+            bf16s(data, 2 * (index + i)).intoArray(out, offset + i);
         }
         for (; i < count; i++) {
             out[offset + i] = DType.BF16.read(data, index + i);
         }
     }
 
-    /**
-     * The exponent and fraction moved into binary32's place are the value times 2⁻¹¹²: one product mends the exponent's
-     * bias and normalises what was denormal. Infinity and NaN keep a full exponent.
-     */
     private static void f16(MemorySegment data, long index, float[] out, int offset, int count) {
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            IntVector bits = words(data, 2 * (index + i));
-            IntVector sign = bits.and(0x8000).lanewise(VectorOperators.LSHL, 16);
-            IntVector magnitude = bits.and(0x7FFF).lanewise(VectorOperators.LSHL, 13);
-            VectorMask<Integer> special = bits.and(0x7C00).eq(0x7C00);
-            IntVector scaled = magnitude.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
-            scaled.blend(magnitude.or(0x7F800000), special)
-                    .or(sign)
-                    .reinterpretAsFloats()
-                    .intoArray(out, offset + i);
+            f16s(data, 2 * (index + i)).intoArray(out, offset + i);
         }
         for (; i < count; i++) {
             out[offset + i] = DType.F16.read(data, index + i);
@@ -108,5 +93,27 @@ final class Unpack {
 
     static FloatVector bf16s(MemorySegment data, long byteOffset) {
         return words(data, byteOffset).lanewise(VectorOperators.LSHL, 16).reinterpretAsFloats();
+    }
+
+    /**
+     * The exponent and fraction moved into binary32's place are the value times 2⁻¹¹²: one product mends the exponent's
+     * bias and normalises what was denormal. Infinity and NaN keep a full exponent.
+     */
+    private static FloatVector f16s(MemorySegment data, long byteOffset) {
+        IntVector bits = words(data, byteOffset);
+        IntVector sign = bits.and(0x8000).lanewise(VectorOperators.LSHL, 16);
+        IntVector magnitude = bits.and(0x7FFF).lanewise(VectorOperators.LSHL, 13);
+        VectorMask<Integer> special = bits.and(0x7C00).eq(0x7C00);
+        IntVector scaled = magnitude.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
+        return scaled.blend(magnitude.or(0x7F800000), special).or(sign).reinterpretAsFloats();
+    }
+
+    /** A vector of elements from element {@code index}. */
+    static FloatVector vector(DType type, MemorySegment data, long index) {
+        return switch (type) {
+            case F32 -> floats(data, 4 * index);
+            case BF16 -> bf16s(data, 2 * index);
+            case F16 -> f16s(data, 2 * index);
+        };
     }
 }
