@@ -82,7 +82,7 @@ final class Gemm {
         long k = transposeA ? a.rows() : a.cols();
         int depth = Math.toIntExact(evenly(k, MAX_INNER, 1));
         int panels = Math.ceilDiv(MIN_WORK, depth);
-        boolean byRows = m >= n;
+        boolean byRows = 2 * m >= n;
         long rows = byRows ? m : evenly(m, MAX_SIDE / depth, MC);
         long cols = byRows ? evenly(n, MAX_SIDE / depth, panels * NR) : n;
         for (long inner = 0; inner < k; inner += depth) {
