@@ -25,6 +25,8 @@ final class AttentionBackward {
     private static final int SEGMENT = 1024;
     /** Queries whose scores exist at a time, a multiple of NR. */
     private static final int QUERIES = 128;
+    /** Keys whose gradients are computed at a time, whole tiles of them. */
+    private static final int PRODUCT_KEYS = 48;
     /** Keys that a task of the last sum takes. */
     private static final int SUM_KEYS = 64;
 
@@ -186,7 +188,8 @@ final class AttentionBackward {
         KeyLayout layout = call.layout(unit);
         layout.packRows(call.k, keyStart, col, block, keyRows, rowsAt[unit]);
         layout.packRows(call.v, keyStart, col, block, valueRows, rowsAt[unit]);
-        layout.packTransposed(call.k, keyStart, col, block, keysTransposed, transposedAt[unit], s.rows);
+        layout.packTransposed(
+                call.k, keyStart, col, block, keysTransposed, transposedAt[unit], s.rows, s.transposition);
     }
 
     private void segment(Call call, int unit, int member, int segment, AttentionGradientScratch s) {
@@ -209,8 +212,10 @@ final class AttentionBackward {
                 int from = Math.max(low, block * KC);
                 int number = Math.min(high, (block + 1) * KC) - from;
                 scores(call, unit, block, from, number, position, count, s);
-                addProduct(s.probabilities, number, s.outRows, count, headDim, s.tile, parts, dvAt + from * headDim);
-                addProduct(s.scoreGradients, number, s.queryRows, count, headDim, s.tile, parts, dkAt + from * headDim);
+                int ahead = from - position;
+                addProduct(s.probabilities, number, ahead, s.outRows, count, headDim, s, parts, dvAt + from * headDim);
+                addProduct(
+                        s.scoreGradients, number, ahead, s.queryRows, count, headDim, s, parts, dkAt + from * headDim);
             }
             s.writeQueryGradient(call.dq, row, head, count, headDim, call.shape.scale());
         }
@@ -228,28 +233,46 @@ final class AttentionBackward {
         for (int first = 0; first < count; first += NR) {
             int queries = Math.min(NR, count - first);
             int firstPosition = position + first;
-            if (firstPosition + queries <= from || call.shape.firstKey(firstPosition) >= from + number) {
-                clear(s.probabilities, first, number);
-                clear(s.scoreGradients, first, number);
-                continue;
+            // Keys that one of these queries sees: the block's first ones, or none.
+            int seen = call.shape.firstKey(firstPosition) >= from + number
+                    ? 0
+                    : Math.clamp(firstPosition + queries - from, 0, number);
+            if (seen > 0) {
+                MicroKernel.multiply(
+                        keyRows, rows, seen, s.queryPanels, first * headDim, headDim, s.probabilities, first, LDA);
+                MicroKernel.multiply(
+                        valueRows, rows, seen, s.outPanels, first * headDim, headDim, s.scoreGradients, first, LDA);
+                CausalMask.apply(
+                        s.probabilities,
+                        first,
+                        LDA,
+                        seen,
+                        from,
+                        firstPosition,
+                        queries,
+                        window,
+                        Float.NEGATIVE_INFINITY);
+                for (int lane = 0; lane < NR; lane += LANES) {
+                    differentiate(
+                            s.probabilities,
+                            s.scoreGradients,
+                            s.panel,
+                            first,
+                            lane,
+                            seen,
+                            s.logSumExp,
+                            s.outDotGradient);
+                }
+                MicroKernel.multiply(keysTransposed, transposed, headDim, s.panel, 0, seen, s.tile, 0, NR);
+                add(s.tile, s.queryGradients, first * headDim, headDim * NR);
             }
-            MicroKernel.multiply(
-                    keyRows, rows, number, s.queryPanels, first * headDim, headDim, s.probabilities, first, LDA);
-            MicroKernel.multiply(
-                    valueRows, rows, number, s.outPanels, first * headDim, headDim, s.scoreGradients, first, LDA);
-            CausalMask.apply(
-                    s.probabilities, first, LDA, number, from, firstPosition, queries, window, Float.NEGATIVE_INFINITY);
-            for (int lane = 0; lane < NR; lane += LANES) {
-                differentiate(
-                        s.probabilities, s.scoreGradients, s.panel, first, lane, number, s.logSumExp, s.outDotGradient);
-            }
-            MicroKernel.multiply(keysTransposed, transposed, headDim, s.panel, 0, number, s.tile, 0, NR);
-            add(s.tile, s.queryGradients, first * headDim, headDim * NR);
+            clear(s.probabilities, first, seen, number);
+            clear(s.scoreGradients, first, seen, number);
         }
     }
 
-    private static void clear(float[] matrix, int col, int rows) {
-        for (int i = 0; i < rows; i++) {
+    private static void clear(float[] matrix, int col, int row, int end) {
+        for (int i = row; i < end; i++) {
             Arrays.fill(matrix, col + i * LDA, col + i * LDA + NR, 0f);
         }
     }
@@ -286,14 +309,30 @@ final class AttentionBackward {
         }
     }
 
-    /** {@code out[rows, headDim] += a[rows, LDA] · b}, with {@code b} as panels of {@code QUERIES} rows. */
+    /**
+     * {@code out[rows, headDim] += a[rows, LDA] · b}, with {@code b} as panels of {@code QUERIES} rows, of which only the first {@code depth}
+     * count. Key {@code i} is seen by no query before {@code ahead + i}: there {@code a} is zero.
+     */
     private static void addProduct(
-            float[] a, int rows, float[] b, int depth, int headDim, float[] tile, float[] out, int offset) {
-        for (int col = 0; col < headDim; col += NR) {
-            MicroKernel.multiply(a, 0, rows, b, col * QUERIES, depth, tile, 0, NR);
-            int width = Math.min(NR, headDim - col);
-            for (int i = 0; i < rows; i++) {
-                addRow(tile, i * NR, out, offset + i * headDim + col, width);
+            float[] a,
+            int rows,
+            int ahead,
+            float[] b,
+            int depth,
+            int headDim,
+            AttentionGradientScratch s,
+            float[] out,
+            int offset) {
+        for (int key = 0; key < rows; key += PRODUCT_KEYS) {
+            int count = Math.min(PRODUCT_KEYS, rows - key);
+            int start = Math.clamp(ahead + key, 0, depth);
+            for (int col = 0; col < headDim; col += NR) {
+                int panel = col * QUERIES + start * NR;
+                MicroKernel.multiply(a, key * LDA + start, count, b, panel, depth - start, s.tile, 0, NR);
+                int width = Math.min(NR, headDim - col);
+                for (int i = 0; i < count; i++) {
+                    addRow(s.tile, i * NR, out, offset + (key + i) * headDim + col, width);
+                }
             }
         }
     }

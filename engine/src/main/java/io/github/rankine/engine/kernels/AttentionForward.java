@@ -110,7 +110,15 @@ final class AttentionForward {
             long col = (long) (unit % kvHeads) * call.shape.headDim();
             KeyLayout layout = call.layout(sequence);
             layout.packRows(call.k, keyStart, col, block, keys, keysAt[unit]);
-            layout.packTransposed(call.v, keyStart, col, block, values, valuesAt[unit], scratch[worker].rows);
+            layout.packTransposed(
+                    call.v,
+                    keyStart,
+                    col,
+                    block,
+                    values,
+                    valuesAt[unit],
+                    scratch[worker].rows,
+                    scratch[worker].transposition);
         });
         workers.run(tasks.total(), (task, worker) -> {
             int item = tasks.item(task);
@@ -180,7 +188,7 @@ final class AttentionForward {
             addCorrected(s.output, s.correction, s.tile, headDim);
         }
         divide(s.output, s.sum, headDim);
-        Packing.transpose(s.output, 0, NR, headDim, count, s.rows, 0, headDim);
+        s.transposition.run(s.output, 0, NR, headDim, count, s.rows, 0, headDim);
         for (int i = 0; i < count; i++) {
             MemorySegment.copy(
                     s.rows,
@@ -197,7 +205,7 @@ final class AttentionForward {
         for (int i = 0; i < count; i++) {
             KeyLayout.read(q, row + i, col, headDim, s.rows, i * LDA);
         }
-        Packing.transpose(s.rows, 0, count, headDim, s.queries, 0);
+        s.transposition.panel(s.rows, count, headDim, s.queries, 0);
         for (int i = 0; i < headDim * NR; i += LANES) {
             FloatVector.fromArray(SPECIES, s.queries, i).mul(scale).intoArray(s.queries, i);
         }
@@ -277,6 +285,7 @@ final class AttentionForward {
     /** One worker's memory. */
     private static final class Scratch {
         final int headDim;
+        final Transposition transposition = new Transposition();
         /** {@code [NR, LDA]}: rows on their way into or out of a transposed panel. */
         final float[] rows = new float[NR * LDA];
         /** {@code Qᵀ [headDim, NR]}, times the scale. */

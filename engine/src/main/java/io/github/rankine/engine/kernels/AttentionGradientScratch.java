@@ -14,6 +14,7 @@ import jdk.incubator.vector.FloatVector;
 final class AttentionGradientScratch {
     final int headDim;
     private final int capacity;
+    final Transposition transposition = new Transposition();
     /** Rows on their way into or out of a transposed panel. */
     final float[] rows = new float[NR * LDA];
     /** {@code Qᵀ}, times the scale, and {@code dOᵀ}: panels {@code [headDim, NR]}. */
@@ -90,7 +91,7 @@ final class AttentionGradientScratch {
                 Arrays.fill(plain, at + present, at + NR, 0f);
             }
         }
-        Packing.transpose(rows, 0, width, dim, transposed, first * dim);
+        transposition.panel(rows, width, dim, transposed, first * dim);
     }
 
     private static void scale(float[] x, int at, int count, float factor) {
@@ -116,7 +117,7 @@ final class AttentionGradientScratch {
     void writeQueryGradient(Tensor dq, long row, int head, int count, int dim, float scale) {
         for (int first = 0; first < count; first += NR) {
             int width = Math.min(NR, count - first);
-            Packing.transpose(queryGradients, first * dim, NR, dim, width, rows, 0, dim);
+            transposition.run(queryGradients, first * dim, NR, dim, width, rows, 0, dim);
             for (int i = 0; i < width; i++) {
                 long at = dq.offset(row + first + i, (long) head * dim);
                 Elements.writeRow(rows, i * dim, dim, dq.segment(), at, scale, false);

@@ -50,7 +50,15 @@ record KeyLayout(int keys, int headDim) {
     }
 
     /** Packs a block transposed; {@code scratch} holds a few rows. */
-    void packTransposed(Tensor x, long keyStart, long col, int block, float[] out, int offset, float[] scratch) {
+    void packTransposed(
+            Tensor x,
+            long keyStart,
+            long col,
+            int block,
+            float[] out,
+            int offset,
+            float[] scratch,
+            Transposition transposition) {
         int at = offset + transposedAt(block);
         int count = blockKeys(block);
         int step = scratch.length / headDim;
@@ -59,7 +67,7 @@ record KeyLayout(int keys, int headDim) {
             for (int i = 0; i < rows; i++) {
                 read(x, keyStart + (long) block * KC + first + i, col, headDim, scratch, i * headDim);
             }
-            Packing.transpose(scratch, 0, headDim, rows, headDim, out, at + first, LDA);
+            transposition.run(scratch, 0, headDim, rows, headDim, out, at + first, LDA);
         }
     }
 

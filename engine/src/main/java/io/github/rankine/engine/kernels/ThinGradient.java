@@ -46,7 +46,16 @@ final class ThinGradient {
         workers.run(blocks, (block, worker) -> {
             float[] read = scratch[worker].panel;
             int depth = Math.min(KC, k - block * KC);
-            Packing.rowsTransposed(thin, 0, rows, (long) block * KC, depth, packed, block * blockSize, read);
+            Packing.rowsTransposed(
+                    thin,
+                    0,
+                    rows,
+                    (long) block * KC,
+                    depth,
+                    packed,
+                    block * blockSize,
+                    read,
+                    scratch[worker].transposition);
         });
         workers.run((width + NR - 1) / NR, (task, worker) -> {
             Scratch s = scratch[worker];
@@ -64,7 +73,7 @@ final class ThinGradient {
                     Elements.writeRow(s.sum, i * NR, cols, c.segment(), c.offset(i, col), alpha, accumulate);
                 }
             } else {
-                Packing.transpose(s.sum, 0, NR, rows, cols, s.tile, 0, rows);
+                s.transposition.run(s.sum, 0, NR, rows, cols, s.tile, 0, rows);
                 for (int i = 0; i < cols; i++) {
                     Elements.writeRow(s.tile, i * rows, rows, c.segment(), c.offset(col + i, 0), alpha, accumulate);
                 }
@@ -82,6 +91,7 @@ final class ThinGradient {
 
     /** One worker's memory. */
     private static final class Scratch {
+        final Transposition transposition = new Transposition();
         final float[] panel = new float[KC * NR];
         final float[] tile = new float[MicroKernel.paddedRows(MAX_COLUMNS) * NR];
         final float[] sum = new float[MAX_COLUMNS * NR];

@@ -9,10 +9,13 @@ import static io.github.rankine.engine.kernels.Lanes.UPPER_2;
 import static io.github.rankine.engine.kernels.Lanes.UPPER_4;
 import static io.github.rankine.engine.kernels.Lanes.UPPER_8;
 import static io.github.rankine.engine.kernels.MicroKernel.LANES;
+import static io.github.rankine.engine.kernels.MicroKernel.LDA;
+import static io.github.rankine.engine.kernels.MicroKernel.NR;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
 import io.github.rankine.engine.tensor.DType;
 import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -25,6 +28,29 @@ final class Transposition {
     private static final int STEPS = LANES == 16 || LANES == 8 ? 4 : LANES;
 
     private final float[] block = new float[LANES * LANES];
+
+    /** {@code out[c, r] = in[r, c]} for any number of rows and columns; rows outside whole blocks element by element. */
+    void run(float[] in, int at, int stride, int rows, int cols, float[] out, int outAt, int outStride) {
+        int r = 0;
+        for (; r <= rows - LANES; r += LANES) {
+            run(in, at + r * stride, stride, cols, out, outAt + r, outStride);
+        }
+        for (; r < rows; r++) {
+            for (int c = 0; c < cols; c++) {
+                out[outAt + c * outStride + r] = in[at + r * stride + c];
+            }
+        }
+    }
+
+    /** {@code out[d, NR] = in[r, LDA]ᵀ} for {@code width} rows; columns of {@code out} past them are zero. */
+    void panel(float[] in, int width, int depth, float[] out, int outAt) {
+        run(in, 0, LDA, width, depth, out, outAt, NR);
+        if (width < NR) {
+            for (int d = 0; d < depth; d++) {
+                Arrays.fill(out, outAt + d * NR + width, outAt + (d + 1) * NR, 0f);
+            }
+        }
+    }
 
     /**
      * {@code out[c, r] = in[r, c]} for {@code LANES} rows and {@code cols} columns. Each row of {@code out} is written as a whole vector,
