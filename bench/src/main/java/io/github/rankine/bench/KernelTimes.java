@@ -17,7 +17,7 @@ import java.util.stream.Collectors;
 /** Adds up the time that each kernel takes, by the shapes it works on. */
 final class KernelTimes {
     /** Among the methods that need not be overridden; the others are about memory. */
-    private static final Set<String> COMPUTING = Set.of("copy", "clear", "matmulNT");
+    private static final Set<String> COMPUTING = Set.of("copy", "clear", "matmulNT", "matmulNN");
 
     private final Map<String, Long> nanos = new HashMap<>();
 
@@ -47,8 +47,9 @@ final class KernelTimes {
         }
         return method.getName() + " "
                 + Arrays.stream(arguments)
-                        .limit(method.getName().startsWith("matmul") ? 3 : 1)
+                        .limit(method.getName().startsWith("matmul") ? 5 : 1)
                         .map(KernelTimes::shape)
+                        .filter(shape -> !shape.isEmpty())
                         .collect(Collectors.joining(" "));
     }
 

@@ -124,6 +124,64 @@ interface ProductsContract extends KernelsUnderTest {
     }
 
     @TestFactory
+    default Stream<DynamicTest> productsWithAnUpdate() {
+        List<Product> several = new ArrayList<>();
+        for (int i = 0; i < 12; i++) {
+            several.add(new Product(size(i, 2), size(i, 5), size(i, 6), i));
+        }
+        several.add(new Product(70, 90, 3001, 1));
+        several.add(new Product(3, 90, 64, 2));
+        several.add(new Product(50, 9, 64, 3));
+        return several.stream()
+                .flatMap(p -> p.types()
+                        .flatMap(type -> Stream.of(1, 8, 33, 300).flatMap(rank -> {
+                            double[] a = normal(1, p.m * p.k);
+                            double[] b = normal(2, p.n * p.k, type);
+                            double[] u = normal(3, p.m * rank);
+                            double[] v = normal(4, p.n * rank, DType.F32);
+                            double[] forward = sum(
+                                    plus(Products.matmulNT(a, b, p.m, p.n, p.k, 1), p.initial()),
+                                    Products.matmulNT(u, v, p.m, p.n, rank, 1));
+                            double[] backward = sum(
+                                    plus(Products.matmulNN(a, b, p.m, p.n, p.k, 1), p.initial()),
+                                    Products.matmulNN(u, v, p.m, p.n, rank, 1));
+                            double magnitude = Math.sqrt(p.k + rank);
+                            return trials(p + " " + type + " rank " + rank, t -> {
+                                Tensor x = t.input(a, p.m, p.k);
+                                Tensor low = t.input(u, p.m, rank);
+                                Tensor y = t.output(p.initial(), p.m, p.n);
+                                t.kernels()
+                                        .matmulNT(
+                                                x,
+                                                t.weight(type, b, p.n, p.k),
+                                                low,
+                                                t.weight(DType.F32, v, p.n, rank),
+                                                y,
+                                                p.accumulate());
+                                t.expect(y, forward, magnitude);
+                                Tensor z = t.output(p.initial(), p.m, p.n);
+                                t.kernels()
+                                        .matmulNN(
+                                                x,
+                                                t.weight(type, b, p.k, p.n),
+                                                low,
+                                                t.weight(DType.F32, v, rank, p.n),
+                                                z,
+                                                p.accumulate());
+                                t.expect(z, backward, magnitude);
+                            });
+                        })));
+    }
+
+    private static double[] sum(double[] a, double[] b) {
+        double[] sum = a.clone();
+        for (int i = 0; i < sum.length; i++) {
+            sum[i] += b[i];
+        }
+        return sum;
+    }
+
+    @TestFactory
     default Stream<DynamicTest> matmulNN() {
         return products().stream()
                 .flatMap(p -> p.types().flatMap(type -> {

@@ -24,6 +24,8 @@ final class Gemm {
     private static final int DEPTH = 1024;
     /** Inner dimension that is packed at a time: a block of it stays in the second-level cache. */
     private static final int MAX_INNER = 2048;
+    /** The most that a product of low rank adds to that. */
+    static final int MAX_EXTRA = 256;
     /** Elements of the shorter side that are packed at a time (8 MiB). */
     private static final int MAX_SIDE = 1 << 21;
     /** Inner dimensions, all of a strip's panels together, that make a task worth its hand-over. */
@@ -42,18 +44,37 @@ final class Gemm {
         }
     }
 
-    /** The operands of one call, as {@link #multiply} has them. */
+    /** The operands of one call, as {@link #multiply} has them; without a product of low rank {@code u} and {@code v} are null. */
     private record Call(
-            Tensor a, boolean transposeA, Operand b, boolean transposeB, Tensor c, float alpha, boolean accumulate) {}
+            Tensor a,
+            boolean transposeA,
+            Operand b,
+            boolean transposeB,
+            Tensor u,
+            Operand v,
+            Tensor c,
+            float alpha,
+            boolean accumulate) {}
 
     /**
      * What one loop over tasks multiplies: a rectangle of the result, and a stretch of the inner dimension.
      *
+     * @param depth  of the inner dimension, the product of low rank included
+     * @param extra  what that product has of it: the last steps
      * @param byRows the tasks of one block of rows follow each other, not those of one strip of columns
      * @param panels panels of a strip
      */
     private record Chunk(
-            long row, long rows, long col, long cols, long inner, int depth, boolean byRows, int panels, int round) {
+            long row,
+            long rows,
+            long col,
+            long cols,
+            long inner,
+            int depth,
+            int extra,
+            boolean byRows,
+            int panels,
+            int round) {
         int blocks() {
             return Math.toIntExact(Math.ceilDiv(rows, (long) MC));
         }
@@ -76,22 +97,37 @@ final class Gemm {
      */
     void multiply(
             Tensor a, boolean transposeA, Operand b, boolean transposeB, Tensor c, float alpha, boolean accumulate) {
-        Call call = new Call(a, transposeA, b, transposeB, c, alpha, accumulate);
-        long m = c.rows();
-        long n = c.cols();
-        long k = transposeA ? a.rows() : a.cols();
+        multiply(new Call(a, transposeA, b, transposeB, null, null, c, alpha, accumulate));
+    }
+
+    /**
+     * {@code c[m, n] (+)= a[m, k] · op(b) + u[m, r] · op(v)}: the second product prolongs the inner dimension of the first.
+     *
+     * @param transpose {@code b} is {@code [n, k]} and {@code v [n, r]} instead of {@code [k, n]} and {@code [r, n]}
+     */
+    void multiply(Tensor a, Operand b, boolean transpose, Tensor u, Operand v, Tensor c, boolean accumulate) {
+        multiply(new Call(a, false, b, transpose, u, v, c, 1, accumulate));
+    }
+
+    private void multiply(Call call) {
+        long m = call.c.rows();
+        long n = call.c.cols();
+        long k = call.transposeA ? call.a.rows() : call.a.cols();
         int depth = Math.toIntExact(evenly(k, MAX_INNER, 1));
         int panels = Math.ceilDiv(MIN_WORK, depth);
         boolean byRows = 2 * m >= n;
         long rows = byRows ? m : evenly(m, MAX_SIDE / depth, MC);
         long cols = byRows ? evenly(n, MAX_SIDE / depth, panels * NR) : n;
         for (long inner = 0; inner < k; inner += depth) {
-            int depthHere = (int) Math.min(depth, k - inner);
+            int extra = call.u != null && inner + depth >= k ? (int) call.u.cols() : 0;
+            int depthHere = (int) Math.min(depth, k - inner) + extra;
             for (long row = 0; row < m; row += rows) {
                 for (long col = 0; col < n; col += cols) {
                     long rowsHere = Math.min(rows, m - row);
                     long colsHere = Math.min(cols, n - col);
-                    multiply(call, new Chunk(row, rowsHere, col, colsHere, inner, depthHere, byRows, panels, ++round));
+                    multiply(
+                            call,
+                            new Chunk(row, rowsHere, col, colsHere, inner, depthHere, extra, byRows, panels, ++round));
                 }
             }
         }
@@ -178,14 +214,19 @@ final class Gemm {
                 int count = (int) Math.min(MC, chunk.rows - row);
                 int step = call.transposeA ? PanelPacking.COLUMNS : GROUP;
                 Operand a = Operand.of(call.a);
+                int depth = chunk.depth - chunk.extra;
                 for (int i = 0; i < count; i += step) {
                     int rows = Math.min(step, count - i);
                     int to = at + i / GROUP * size;
                     long from = chunk.row + row + i;
                     if (call.transposeA) {
-                        packing.groupsOfColumns(a, chunk.inner, chunk.depth, from, rows, left.data, to, size);
+                        packing.groupsOfColumns(a, chunk.inner, depth, from, rows, left.data, to, size);
                     } else {
-                        packing.group(a, from, rows, chunk.inner, chunk.depth, left.data, to);
+                        packing.group(a, from, rows, chunk.inner, depth, left.data, to);
+                    }
+                    if (chunk.extra > 0) {
+                        Operand u = Operand.of(call.u);
+                        packing.group(u, from, rows, 0, chunk.extra, left.data, to + depth * GROUP);
                     }
                 }
             }
@@ -206,14 +247,22 @@ final class Gemm {
                     int cols = Math.min(NR, count - i);
                     int to = at + i * chunk.depth;
                     long from = chunk.col + first + i;
-                    if (call.transposeB) {
-                        packing.panel(call.b, from, cols, chunk.inner, chunk.depth, right.data, to);
-                    } else {
-                        PanelPacking.panelOfColumns(call.b, chunk.inner, chunk.depth, from, cols, right.data, to);
+                    int depth = chunk.depth - chunk.extra;
+                    packRight(call.b, call.transposeB, chunk.inner, depth, from, cols, to);
+                    if (chunk.extra > 0) {
+                        packRight(call.v, call.transposeB, 0, chunk.extra, from, cols, to + depth * NR);
                     }
                 }
             }
             return at;
+        }
+
+        private void packRight(Operand b, boolean transposed, long k, int depth, long col, int count, int at) {
+            if (transposed) {
+                packing.panel(b, col, count, k, depth, right.data, at);
+            } else {
+                PanelPacking.panelOfColumns(b, k, depth, col, count, right.data, at);
+            }
         }
 
         /**

@@ -41,8 +41,23 @@ public interface Kernels extends AutoCloseable {
         }
     }
 
+    /**
+     * {@code c[m, n] (+)= a[m, k] · b[n, k]ᵀ + u[m, r] · v[n, r]ᵀ}: a linear layer with a low-rank update, in one pass over its output where
+     * that is shorter than two.
+     */
+    default void matmulNT(Tensor a, Weight b, Tensor u, Weight v, Tensor c, boolean accumulate) {
+        matmulNT(a, b, c, 1, accumulate);
+        matmulNT(u, v, c, 1, true);
+    }
+
     /** {@code c[m, n] (+)= alpha · a[m, k] · b[k, n]}: the gradient of a linear layer's input. */
     void matmulNN(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate);
+
+    /** {@code c[m, n] (+)= a[m, k] · b[k, n] + u[m, r] · v[r, n]}: the gradient of the input of a linear layer with a low-rank update. */
+    default void matmulNN(Tensor a, Weight b, Tensor u, Weight v, Tensor c, boolean accumulate) {
+        matmulNN(a, b, c, 1, accumulate);
+        matmulNN(u, v, c, 1, true);
+    }
 
     /** {@code c[m, n] (+)= alpha · a[k, m]ᵀ · b[k, n]}: the gradient of a linear layer's weight. */
     void matmulTN(Tensor a, Tensor b, Tensor c, float alpha, boolean accumulate);

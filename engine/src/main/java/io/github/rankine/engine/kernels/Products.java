@@ -32,6 +32,35 @@ final class Products {
         }
     }
 
+    /** {@code c (+)= a · bᵀ + u · vᵀ}. */
+    void nt(Tensor a, Operand b, Tensor u, Operand v, Tensor c, boolean accumulate) {
+        if (isOnePass(a, u, c)) {
+            gemm.multiply(a, b, true, u, v, c, accumulate);
+        } else {
+            nt(a, b, c, 1, accumulate);
+            nt(u, v, c, 1, true);
+        }
+    }
+
+    /** {@code c (+)= a · b + u · v}. */
+    void nn(Tensor a, Operand b, Tensor u, Operand v, Tensor c, boolean accumulate) {
+        if (isOnePass(a, u, c)) {
+            gemm.multiply(a, b, false, u, v, c, accumulate);
+        } else {
+            nn(a, b, c, 1, accumulate);
+            nn(u, v, c, 1, true);
+        }
+    }
+
+    /** Whether a product and one of low rank are one blocked product. */
+    private static boolean isOnePass(Tensor a, Tensor u, Tensor c) {
+        return a.rows() > MatVec.MAX_ROWS
+                && c.cols() > ThinProduct.MAX_COLUMNS
+                && a.cols() > 0
+                && u.cols() > 0
+                && u.cols() <= Gemm.MAX_EXTRA;
+    }
+
     /** Several of few rows, none of them empty, at once. */
     void nt(Tensor a, List<Operand> bs, List<Tensor> cs) {
         matVec.multiplyTransposed(a, bs, cs, 1, false);

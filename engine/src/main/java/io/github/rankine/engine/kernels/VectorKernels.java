@@ -51,6 +51,13 @@ final class VectorKernels implements Kernels {
         products.nt(a, Operand.of(b), c, alpha, accumulate);
     }
 
+    @Override
+    public void matmulNT(Tensor a, Weight b, Tensor u, Weight v, Tensor c, boolean accumulate) {
+        checkNT(a, b, c);
+        checkNT(u, v, c);
+        products.nt(a, Operand.of(b), u, Operand.of(v), c, accumulate);
+    }
+
     private static void checkNT(Tensor a, Weight b, Tensor c) {
         Shapes.check(
                 a.cols() == b.cols() && Shapes.is(c, a.rows(), b.rows()),
@@ -75,6 +82,18 @@ final class VectorKernels implements Kernels {
 
     @Override
     public void matmulNN(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate) {
+        checkNN(a, b, c);
+        products.nn(a, Operand.of(b), c, alpha, accumulate);
+    }
+
+    @Override
+    public void matmulNN(Tensor a, Weight b, Tensor u, Weight v, Tensor c, boolean accumulate) {
+        checkNN(a, b, c);
+        checkNN(u, v, c);
+        products.nn(a, Operand.of(b), u, Operand.of(v), c, accumulate);
+    }
+
+    private static void checkNN(Tensor a, Weight b, Tensor c) {
         Shapes.check(
                 a.cols() == b.rows() && Shapes.is(c, a.rows(), b.cols()),
                 "matmulNN",
@@ -82,7 +101,6 @@ final class VectorKernels implements Kernels {
                 a,
                 b,
                 c);
-        products.nn(a, Operand.of(b), c, alpha, accumulate);
     }
 
     @Override

@@ -3,6 +3,7 @@ package io.github.rankine.engine.lora;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.tape.DoraOperations;
 import io.github.rankine.engine.tape.LinearOperations;
+import io.github.rankine.engine.tape.LowRank;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tape.PointwiseOperations;
 import io.github.rankine.engine.tape.Tape;
@@ -65,7 +66,8 @@ public final class Dora implements LoraModule {
         Variable dropped = PointwiseOperations.dropout(tape, x, (float) update.dropout(), seed);
         Variable own = LinearOperations.linear(tape, dropped, base.weight(), null, base.transposed());
         Variable rest = PointwiseOperations.subtract(tape, y, own);
-        Variable updated = LinearOperations.lowRank(tape, dropped, own, a(), b(), (float) scaling(), 0, seed);
+        Variable updated =
+                LinearOperations.lowRank(tape, dropped, own, new LowRank(a(), b(), (float) scaling(), 0, seed));
         tape.done(dropped);
         Variable rescaled =
                 DoraOperations.rescale(tape, updated, magnitude, norms.factors(), norms.inverseNorms(), null);

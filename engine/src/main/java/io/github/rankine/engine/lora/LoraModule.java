@@ -1,6 +1,7 @@
 package io.github.rankine.engine.lora;
 
 import io.github.rankine.engine.kernels.Kernels;
+import io.github.rankine.engine.tape.LinearOperations;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tape.Tape;
 import io.github.rankine.engine.tape.Variable;
@@ -53,6 +54,12 @@ public sealed interface LoraModule permits PlainLora, Dora, Pissa {
      * @param seed of this layer's dropout in this step
      */
     Variable apply(Tape tape, Variable x, Variable y, LinearBase base, long seed);
+
+    /** The same of the layer's input alone; a module that can computes both at once. */
+    default Variable apply(Tape tape, Variable x, LinearBase base, long seed) {
+        Variable y = LinearOperations.linear(tape, x, base.weight(), base.bias(), base.transposed());
+        return apply(tape, x, y, base, seed);
+    }
 
     /**
      * The weight with the adapter in float32, whatever {@code base} is stored as: a 16-bit sum would round small updates away.

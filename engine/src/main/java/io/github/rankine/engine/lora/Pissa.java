@@ -2,6 +2,7 @@ package io.github.rankine.engine.lora;
 
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.tape.LinearOperations;
+import io.github.rankine.engine.tape.LowRank;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tape.Tape;
 import io.github.rankine.engine.tape.Variable;
@@ -36,8 +37,8 @@ public record Pissa(PlainLora update, PlainLora initial) implements LoraModule {
 
     @Override
     public Variable apply(Tape tape, Variable x, Variable y, LinearBase base, long seed) {
-        Variable residual =
-                LinearOperations.lowRank(tape, x, y, initial.a(), initial.b(), (float) -initial.scaling(), 0, seed);
+        LowRank principal = new LowRank(initial.a(), initial.b(), (float) -initial.scaling(), 0, seed);
+        Variable residual = LinearOperations.lowRank(tape, x, y, principal);
         return update.apply(tape, x, residual, base, seed);
     }
 

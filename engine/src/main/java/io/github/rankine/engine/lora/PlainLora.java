@@ -2,6 +2,7 @@ package io.github.rankine.engine.lora;
 
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.tape.LinearOperations;
+import io.github.rankine.engine.tape.LowRank;
 import io.github.rankine.engine.tape.Parameter;
 import io.github.rankine.engine.tape.Tape;
 import io.github.rankine.engine.tape.Variable;
@@ -36,7 +37,16 @@ public record PlainLora(Parameter a, Parameter b, double scaling, double dropout
 
     @Override
     public Variable apply(Tape tape, Variable x, Variable y, LinearBase base, long seed) {
-        return LinearOperations.lowRank(tape, x, y, a, b, (float) scaling, (float) dropout, seed);
+        return LinearOperations.lowRank(tape, x, y, lowRank(seed));
+    }
+
+    @Override
+    public Variable apply(Tape tape, Variable x, LinearBase base, long seed) {
+        return LinearOperations.linear(tape, x, base.weight(), base.bias(), base.transposed(), lowRank(seed));
+    }
+
+    private LowRank lowRank(long seed) {
+        return new LowRank(a, b, (float) scaling, (float) dropout, seed);
     }
 
     @Override

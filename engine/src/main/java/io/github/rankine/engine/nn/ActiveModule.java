@@ -17,9 +17,13 @@ record ActiveModule(LoraModule module, int first, int count) {
         return new ActiveModule(module, -1, 0);
     }
 
+    boolean isEverywhere() {
+        return first < 0;
+    }
+
     /** The layer's output {@code y} with the module; its memory becomes the result's. */
     Variable apply(Tape tape, Variable x, Variable y, LinearBase base, long seed) {
-        if (first < 0) {
+        if (isEverywhere()) {
             return module.apply(tape, x, y, base, seed);
         }
         Variable part = tape.rows(y, first, count);

@@ -84,7 +84,11 @@ public final class Linear {
 
     /** {@code x [n, in]} to {@code [n, out]}. */
     public Variable apply(Tape tape, Variable x) {
-        return adapt(tape, x, LinearOperations.linear(tape, x, weight(), bias, transposed));
+        if (adapters.isEmpty() || !adapters.getFirst().isEverywhere()) {
+            return adapt(tape, x, LinearOperations.linear(tape, x, weight(), bias, transposed), adapters);
+        }
+        Variable y = adapters.getFirst().module().apply(tape, x, inUse, tape.seedOf(index));
+        return adapt(tape, x, y, adapters.subList(1, adapters.size()));
     }
 
     /** What each of the layers makes of {@code x}; their products at once, where no gradient is wanted. */
@@ -101,12 +105,12 @@ public final class Linear {
             if (layers[i].bias != null) {
                 tape.kernels().addBias(y.value(), layers[i].bias.value());
             }
-            results.add(layers[i].adapt(tape, x, y));
+            results.add(layers[i].adapt(tape, x, y, layers[i].adapters));
         }
         return results;
     }
 
-    private Variable adapt(Tape tape, Variable x, Variable product) {
+    private Variable adapt(Tape tape, Variable x, Variable product, List<ActiveModule> adapters) {
         Variable y = product;
         for (ActiveModule adapter : adapters) {
             y = adapter.apply(tape, x, y, inUse, tape.seedOf(index));

@@ -17,19 +17,34 @@ public final class LinearOperations {
      * @param transposed GPT-2's Conv1D layout
      */
     public static Variable linear(Tape tape, Variable x, Parameter weight, Parameter bias, boolean transposed) {
+        return linear(tape, x, weight, bias, transposed, null);
+    }
+
+    /** {@link #linear} with an update, or null: the layer's product and the update's are one pass over the output, and over the input's gradient. */
+    public static Variable linear(
+            Tape tape, Variable x, Parameter weight, Parameter bias, boolean transposed, LowRank update) {
         Kernels kernels = tape.kernels();
-        boolean trainable = weight.isTrainable() || (bias != null && bias.isTrainable());
+        boolean trainable = weight.isTrainable()
+                || (bias != null && bias.isTrainable())
+                || (update != null && update.isTrainable());
         long outputs = transposed ? weight.value().cols() : weight.value().rows();
+        LowRankBranch branch = update == null ? null : new LowRankBranch(tape, x, update);
         Variable y = tape.output(x.rows(), outputs, x.requiresGradient() || trainable);
-        if (transposed) {
-            kernels.matmulNN(x.value(), weight.value(), y.value(), 1, false);
+        if (branch != null && !transposed) {
+            kernels.matmulNT(
+                    x.value(), weight.value(), branch.u().tensor(), update.b().value(), y.value(), false);
         } else {
-            kernels.matmulNT(x.value(), weight.value(), y.value(), 1, false);
+            product(kernels, x.value(), weight.value(), !transposed, y.value(), false);
+            if (branch != null) {
+                kernels.matmulNT(branch.u().tensor(), update.b().value(), y.value(), 1, true);
+            }
         }
         if (bias != null) {
             kernels.addBias(y.value(), bias.value());
         }
-        tape.record(y, weight.isTrainable() ? List.of(x) : List.of(), List.of(), () -> {
+        boolean needsInput =
+                weight.isTrainable() || (update != null && update.a().isTrainable());
+        tape.record(y, needsInput ? List.of(x) : List.of(), branch == null ? List.of() : List.of(branch.u()), () -> {
             Tensor dy = y.gradient();
             if (bias != null && bias.isTrainable()) {
                 kernels.addBiasBackward(dy, bias.gradient());
@@ -39,16 +54,33 @@ public final class LinearOperations {
             } else if (weight.isTrainable()) {
                 kernels.matmulTN(dy, x.value(), weight.gradient(), 1, true);
             }
+            Buffer du = branch == null ? null : branch.gradients(dy);
             if (x.requiresGradient()) {
                 boolean accumulate = x.hasGradient();
-                if (transposed) {
-                    kernels.matmulNT(dy, weight.value(), tape.gradient(x), 1, accumulate);
+                Tensor dx = tape.gradient(x);
+                if (branch != null && !transposed && !branch.drops()) {
+                    Weight a = update.a().value();
+                    kernels.matmulNN(dy, weight.value(), du.tensor(), a, dx, accumulate);
                 } else {
-                    kernels.matmulNN(dy, weight.value(), tape.gradient(x), 1, accumulate);
+                    product(kernels, dy, weight.value(), transposed, dx, accumulate);
+                    if (branch != null) {
+                        branch.addInputGradient(du, dx, true);
+                    }
                 }
+            }
+            if (du != null) {
+                tape.give(du);
             }
         });
         return y;
+    }
+
+    private static void product(Kernels kernels, Tensor a, Weight b, boolean transposed, Tensor c, boolean accumulate) {
+        if (transposed) {
+            kernels.matmulNT(a, b, c, 1, accumulate);
+        } else {
+            kernels.matmulNN(a, b, c, 1, accumulate);
+        }
     }
 
     /** {@code ys[i][n, out] = x[n, in] · Ws[i]ᵀ}, on a tape without gradients. */
@@ -63,67 +95,25 @@ public final class LinearOperations {
     }
 
     /**
-     * {@code y += scaling · dropout(x) · Aᵀ · Bᵀ}: a low-rank update of what a layer computes from {@code x} (Hu et al. 2021).
+     * {@code y += scaling · dropout(x) · Aᵀ · Bᵀ}: an update of what a layer has computed from {@code x}.
      *
-     * @param x       {@code [n, in]}
-     * @param y       {@code [n, out]}, the layer's own output; its memory becomes the result's
-     * @param a       {@code [r, in]}
-     * @param b       {@code [out, r]}
-     * @param scaling α/r or α/√r
-     * @param dropout probability; has no effect on a tape without dropout
-     * @param seed    of this layer's dropout in this step
+     * @param x {@code [n, in]}
+     * @param y {@code [n, out]}, the layer's own output; its memory becomes the result's
      */
-    public static Variable lowRank(
-            Tape tape, Variable x, Variable y, Parameter a, Parameter b, float scaling, float dropout, long seed) {
+    public static Variable lowRank(Tape tape, Variable x, Variable y, LowRank update) {
         Kernels kernels = tape.kernels();
-        long rank = a.value().rows();
-        boolean drops = dropout > 0 && tape.dropsOut();
-        boolean trainable = a.isTrainable() || b.isTrainable();
-        Buffer u = tape.take(x.rows(), rank);
-        Buffer dropped = drops ? dropped(tape, x, dropout, seed) : null;
-        kernels.matmulNT(drops ? dropped.tensor() : x.value(), a.value(), u.tensor(), 1, false);
-        if (drops) {
-            tape.give(dropped);
-        }
-        kernels.matmulNT(u.tensor(), b.value(), y.value(), scaling, true);
-
-        Variable result = tape.outputInPlace(y, x.requiresGradient() || y.requiresGradient() || trainable);
-        tape.record(result, a.isTrainable() ? List.of(x) : List.of(), List.of(u), () -> {
-            Tensor dy = result.gradient();
-            Buffer du = tape.take(x.rows(), rank);
-            kernels.matmulNN(dy, b.value(), du.tensor(), scaling, false);
-            if (b.isTrainable()) {
-                kernels.matmulTN(dy, u.tensor(), b.gradient(), scaling, true);
-            }
-            if (a.isTrainable()) {
-                // Cheaper to drop again than to keep a second copy of x for the whole step.
-                Buffer again = drops ? dropped(tape, x, dropout, seed) : null;
-                kernels.matmulTN(du.tensor(), drops ? again.tensor() : x.value(), a.gradient(), 1, true);
-                if (drops) {
-                    tape.give(again);
-                }
-            }
+        LowRankBranch branch = new LowRankBranch(tape, x, update);
+        kernels.matmulNT(branch.u().tensor(), update.b().value(), y.value(), 1, true);
+        Variable result = tape.outputInPlace(y, x.requiresGradient() || y.requiresGradient() || update.isTrainable());
+        tape.record(result, update.a().isTrainable() ? List.of(x) : List.of(), List.of(branch.u()), () -> {
+            Buffer du = branch.gradients(result.gradient());
             if (x.requiresGradient()) {
                 boolean accumulate = x.hasGradient();
-                Tensor dx = tape.gradient(x);
-                if (drops) {
-                    Buffer dDropped = tape.take(x.rows(), x.cols());
-                    kernels.matmulNN(du.tensor(), a.value(), dDropped.tensor(), 1, false);
-                    kernels.dropout(dDropped.tensor(), dx, dropout, seed, accumulate);
-                    tape.give(dDropped);
-                } else {
-                    kernels.matmulNN(du.tensor(), a.value(), dx, 1, accumulate);
-                }
+                branch.addInputGradient(du, tape.gradient(x), accumulate);
             }
             tape.give(du);
             tape.passGradient(result, y);
         });
         return result;
-    }
-
-    private static Buffer dropped(Tape tape, Variable x, float dropout, long seed) {
-        Buffer buffer = tape.take(x.rows(), x.cols());
-        tape.kernels().dropout(x.value(), buffer.tensor(), dropout, seed, false);
-        return buffer;
     }
 }
