@@ -20,6 +20,9 @@ import java.util.SequencedMap;
  * the number of threads.
  */
 public interface Kernels extends AutoCloseable {
+    /** Rows of an input that count as few: products with them are bound by reading the weight, as in generation. */
+    int FEW_ROWS = 4;
+
     /** The provider's name, as {@code --kernels} takes it. */
     String name();
 
@@ -32,8 +35,8 @@ public interface Kernels extends AutoCloseable {
     void matmulNT(Tensor a, Weight b, Tensor c, float alpha, boolean accumulate);
 
     /**
-     * {@code cs[i] = a · bs[i]ᵀ}: the products of one input with several weights, the same as one by one. For few rows one loop over all of
-     * them is shorter than several.
+     * {@code cs[i] = a · bs[i]ᵀ}: the products of one input with several weights, the same as one by one. For at most {@link #FEW_ROWS} one
+     * loop over all of them is shorter than several.
      */
     default void matmulNT(Tensor a, List<Weight> bs, List<Tensor> cs) {
         for (int i = 0; i < bs.size(); i++) {

@@ -15,9 +15,6 @@ import jdk.incubator.vector.FloatVector;
  * sets the pace.
  */
 final class MatVec {
-    /** Up to this many rows, reading the weight costs more than the arithmetic. */
-    static final int MAX_ROWS = 4;
-
     private static final int OUTPUTS = 32;
     private static final int COLUMNS = 512;
 
@@ -26,7 +23,7 @@ final class MatVec {
     private final float[][] scratch;
     private final RowDots[] dots;
     private final TaskTable tasks = new TaskTable();
-    /** For each weight of a call MAX_ROWS rows. */
+    /** For each weight of a call FEW_ROWS rows. */
     private final List<RowVector[]> vectors = new ArrayList<>();
 
     MatVec(Workers workers) {
@@ -80,7 +77,7 @@ final class MatVec {
 
     private RowVector[] vectors(int weight) {
         while (vectors.size() <= weight) {
-            RowVector[] fresh = new RowVector[MAX_ROWS];
+            RowVector[] fresh = new RowVector[Kernels.FEW_ROWS];
             Arrays.setAll(fresh, _ -> new RowVector());
             vectors.add(fresh);
         }

@@ -23,7 +23,7 @@ final class Products {
         if (isTrivial(a.cols(), c, accumulate)) {
             return;
         }
-        if (a.rows() <= MatVec.MAX_ROWS) {
+        if (a.rows() <= Kernels.FEW_ROWS) {
             matVec.multiplyTransposed(a, List.of(b), List.of(c), alpha, accumulate);
         } else if (c.cols() <= ThinProduct.MAX_COLUMNS) {
             thinProduct.multiply(a, b, true, c, alpha, accumulate);
@@ -54,7 +54,7 @@ final class Products {
 
     /** Whether a product and one of low rank are one blocked product. */
     private static boolean isOnePass(Tensor a, Tensor u, Tensor c) {
-        return a.rows() > MatVec.MAX_ROWS
+        return a.rows() > Kernels.FEW_ROWS
                 && c.cols() > ThinProduct.MAX_COLUMNS
                 && a.cols() > 0
                 && u.cols() > 0
@@ -70,7 +70,7 @@ final class Products {
         if (isTrivial(a.cols(), c, accumulate)) {
             return;
         }
-        if (a.rows() <= MatVec.MAX_ROWS) {
+        if (a.rows() <= Kernels.FEW_ROWS) {
             matVec.multiply(a, b, c, alpha, accumulate);
         } else if (c.cols() <= ThinProduct.MAX_COLUMNS) {
             thinProduct.multiply(a, b, false, c, alpha, accumulate);

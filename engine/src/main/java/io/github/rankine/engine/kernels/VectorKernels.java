@@ -70,7 +70,7 @@ final class VectorKernels implements Kernels {
 
     @Override
     public void matmulNT(Tensor a, List<Weight> bs, List<Tensor> cs) {
-        if (a.rows() > MatVec.MAX_ROWS || a.cols() == 0) {
+        if (a.rows() > Kernels.FEW_ROWS || a.cols() == 0) {
             Kernels.super.matmulNT(a, bs, cs);
             return;
         }

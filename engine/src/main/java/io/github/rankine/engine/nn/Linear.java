@@ -1,5 +1,6 @@
 package io.github.rankine.engine.nn;
 
+import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.lora.LinearBase;
 import io.github.rankine.engine.lora.LinearShape;
 import io.github.rankine.engine.lora.LoraModule;
@@ -91,10 +92,10 @@ public final class Linear {
         return adapt(tape, x, y, adapters.subList(1, adapters.size()));
     }
 
-    /** What each of the layers makes of {@code x}; their products at once, where no gradient is wanted. */
+    /** What each of the layers makes of {@code x}; their products at once, where no gradient is wanted and that is shorter. */
     static List<Variable> apply(Tape tape, Variable x, Linear... layers) {
         List<Linear> all = List.of(layers);
-        if (tape.isRecording() || all.stream().anyMatch(layer -> layer.transposed)) {
+        if (tape.isRecording() || x.rows() > Kernels.FEW_ROWS || all.stream().anyMatch(layer -> layer.transposed)) {
             return all.stream().map(layer -> layer.apply(tape, x)).toList();
         }
         List<Variable> products = LinearOperations.products(
