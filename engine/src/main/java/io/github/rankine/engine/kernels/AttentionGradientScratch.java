@@ -17,6 +17,8 @@ final class AttentionGradientScratch {
     final Transposition transposition = new Transposition();
     /** Rows on their way into or out of a transposed panel. */
     final float[] rows = new float[NR * LDA];
+    /** One row of the outputs. */
+    private final float[] outputs;
     /** {@code Qᵀ}, times the scale, and {@code dOᵀ}: panels {@code [headDim, NR]}. */
     final float[] queryPanels;
 
@@ -42,6 +44,7 @@ final class AttentionGradientScratch {
     AttentionGradientScratch(int headDim, int queries) {
         this.headDim = headDim;
         capacity = queries;
+        outputs = new float[headDim];
         int padded = MicroKernel.paddedCols(headDim) * queries;
         queryPanels = new float[padded];
         outPanels = new float[padded];
@@ -60,13 +63,12 @@ final class AttentionGradientScratch {
         Arrays.fill(outDotGradient, 0f);
         for (int first = 0; first < count; first += NR) {
             int width = Math.min(NR, count - first);
+            pack(dOut, row, col, first, width, dim, 1f, outPanels, outRows);
             for (int i = 0; i < width; i++) {
-                KeyLayout.read(out, row + first + i, col, dim, rows, 0);
-                KeyLayout.read(dOut, row + first + i, col, dim, rows, LDA);
-                outDotGradient[first + i] = dot(rows, 0, LDA, dim);
+                KeyLayout.read(out, row + first + i, col, dim, outputs, 0);
+                outDotGradient[first + i] = dot(outputs, 0, rows, i * LDA, dim);
                 logSumExp[first + i] = logs.get(row + first + i, head);
             }
-            pack(dOut, row, col, first, width, dim, 1f, outPanels, outRows);
             pack(q, row, col, first, width, dim, scale, queryPanels, queryRows);
         }
     }
@@ -94,21 +96,26 @@ final class AttentionGradientScratch {
         transposition.panel(rows, width, dim, transposed, first * dim);
     }
 
+    /** By vectors: what C2 makes of such a loop by itself pays off for longer rows than a head's. */
     private static void scale(float[] x, int at, int count, float factor) {
-        for (int i = at; i < at + count; i++) {
+        int i = at;
+        for (; i <= at + count - LANES; i += LANES) {
+            FloatVector.fromArray(SPECIES, x, i).mul(factor).intoArray(x, i);
+        }
+        for (; i < at + count; i++) {
             x[i] *= factor;
         }
     }
 
-    private static float dot(float[] x, int first, int second, int count) {
+    private static float dot(float[] x, int xAt, float[] y, int yAt, int count) {
         FloatVector sum = FloatVector.zero(SPECIES);
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            sum = FloatVector.fromArray(SPECIES, x, first + i).fma(FloatVector.fromArray(SPECIES, x, second + i), sum);
+            sum = FloatVector.fromArray(SPECIES, x, xAt + i).fma(FloatVector.fromArray(SPECIES, y, yAt + i), sum);
         }
         float total = VectorMath.sum(sum);
         for (; i < count; i++) {
-            total = Math.fma(x[first + i], x[second + i], total);
+            total = Math.fma(x[xAt + i], y[yAt + i], total);
         }
         return total;
     }
