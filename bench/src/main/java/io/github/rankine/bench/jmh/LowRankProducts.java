@@ -34,6 +34,7 @@ public class LowRankProducts {
     private Tensor u;
     private Tensor b;
     private Tensor y;
+    private Tensor w;
 
     @Setup(Level.Trial)
     public void make(KernelState state) {
@@ -42,6 +43,7 @@ public class LowRankProducts {
         u = state.tensor(rows, rank);
         b = state.tensor(features, rank);
         y = state.tensor(rows, features);
+        w = state.tensor(features, features);
     }
 
     private void count(Rate rate, int passes) {
@@ -63,6 +65,15 @@ public class LowRankProducts {
         state.provider.matmulNT(u, b.asWeight(), y, 1e-9f, true);
         state.provider.finish();
         count(rate, 2);
+    }
+
+    /** {@code y = x · Wᵀ + u · Bᵀ}, as in a layer with a single adapter. */
+    @Benchmark
+    public void joined(KernelState state, Rate rate) {
+        state.provider.matmulNT(x, w.asWeight(), u, b.asWeight(), y, false);
+        state.provider.finish();
+        rate.flop(2.0 * rows * features * (features + rank));
+        rate.bytes(4.0 * 2 * rows * features);
     }
 
     /** {@code dA += uᵀ · x}. */

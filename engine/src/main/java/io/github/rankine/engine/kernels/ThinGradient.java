@@ -18,6 +18,8 @@ final class ThinGradient {
     /** The most columns that count as few. */
     static final int MAX_COLUMNS = 64;
 
+    /** Columns of the wide operand that are summed at a time, as a head's are many. */
+    private static final int MAX_WIDTH = 1 << 13;
     /** The most stretches. */
     private static final int STRETCHES = 8;
     /** The least rows of a stretch. */
@@ -41,17 +43,30 @@ final class ThinGradient {
         boolean thinRows = a.cols() <= b.cols();
         Tensor narrow = thinRows ? a : b;
         Tensor wide = thinRows ? b : a;
+        if (wide.cols() <= MAX_WIDTH) {
+            multiply(narrow, wide, c, thinRows, alpha, accumulate);
+            return;
+        }
+        for (long col = 0; col < wide.cols(); col += MAX_WIDTH) {
+            long cols = Math.min(MAX_WIDTH, wide.cols() - col);
+            Tensor part = thinRows ? c.cols(col, cols) : c.rows(col, cols);
+            multiply(narrow, wide.cols(col, cols), part, thinRows, alpha, accumulate);
+        }
+    }
+
+    private void multiply(Tensor narrow, Tensor wide, Tensor c, boolean thinRows, float alpha, boolean accumulate) {
+        long k = narrow.rows();
         int count = Math.ceilDiv((int) narrow.cols(), STEP) * STEP;
         int width = Math.ceilDiv(Math.toIntExact(wide.cols()), NR) * NR;
         int size = Math.multiplyExact(count, width);
-        long stretch = Math.max(MIN_ROWS, Math.ceilDiv(a.rows(), (long) STRETCHES));
-        int stretches = (int) Math.ceilDiv(a.rows(), stretch);
+        long stretch = Math.max(MIN_ROWS, Math.ceilDiv(k, (long) STRETCHES));
+        int stretches = (int) Math.ceilDiv(k, stretch);
         if (sums.length < Math.multiplyExact(stretches, size)) {
             sums = new float[stretches * size];
         }
         workers.run(stretches, (task, worker) -> {
             Arrays.fill(sums, task * size, (task + 1) * size, 0f);
-            long end = Math.min(a.rows(), (task + 1) * stretch);
+            long end = Math.min(k, (task + 1) * stretch);
             for (long row = task * stretch; row < end; row += BLOCK) {
                 int rows = (int) Math.min(BLOCK, end - row);
                 add(narrow, wide, row, rows, count, thin[worker], task * size, width);
