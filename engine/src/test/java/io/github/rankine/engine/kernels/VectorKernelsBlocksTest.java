@@ -68,6 +68,29 @@ class VectorKernelsBlocksTest {
         assertThat(d.toArray()).isEqualTo(c.toArray());
     }
 
+    /** 8,192 columns of the wide operand are summed at a time, an eighth of the rows by each task. */
+    @Test
+    void gradientsOfMatricesThatAreAsWideAsAVocabulary() {
+        int k = 530;
+        int n = 8200;
+        Tensor thin = random(k, 3);
+        Tensor wide = random(k, n);
+        Tensor c = Tensor.allocate(arena, 3, n);
+        Tensor transposed = Tensor.allocate(arena, n, 3);
+        kernels.matmulTN(thin, wide, c, 1f, false);
+        kernels.matmulTN(wide, thin, transposed, 1f, false);
+        for (int col : new int[] {0, 31, 32, 8159, 8160, 8191, 8192, n - 1}) {
+            for (int row = 0; row < 3; row++) {
+                double expected = 0;
+                for (int i = 0; i < k; i++) {
+                    expected += (double) thin.get(i, row) * wide.get(i, col);
+                }
+                assertThat((double) c.get(row, col)).as("c[%d, %d]", row, col).isCloseTo(expected, within(1e-4));
+                assertThat(transposed.get(col, row)).isEqualTo(c.get(row, col));
+            }
+        }
+    }
+
     /** Deeper than what is packed at a time. */
     @Test
     void productsOfMoreDepthThanAChunkHolds() {
