@@ -137,7 +137,7 @@ interface ProductsContract extends KernelsUnderTest {
                         .flatMap(type -> Stream.of(1, 8, 33, 300).flatMap(rank -> {
                             double[] a = normal(1, p.m * p.k);
                             double[] b = normal(2, p.n * p.k, type);
-                            double[] u = normal(3, p.m * rank);
+                            double[] u = normal(5, p.m * rank);
                             double[] v = normal(4, p.n * rank, DType.F32);
                             double[] forward = sum(
                                     plus(Products.matmulNT(a, b, p.m, p.n, p.k, 1), p.initial()),

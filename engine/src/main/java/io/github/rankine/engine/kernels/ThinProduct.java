@@ -87,7 +87,7 @@ final class ThinProduct {
         final float[] out = new float[TILE_ROWS * MAX_COLUMNS];
         private final float[] sums = new float[Math.max(TILE_ROWS * STEP, LANES) * LANES];
         private final float[] totals = new float[Math.max(TILE_ROWS * STEP, LANES)];
-        /** What rows have after their whole vectors, filled up with zeros; past the last row zeros. */
+        /** What rows have after their whole vectors, filled up with zeros. */
         private final float[] tails = new float[TILE_ROWS * LANES];
         /** Where rows begin, in bytes. */
         private final long[] at = new long[TILE_ROWS];
@@ -106,15 +106,31 @@ final class ThinProduct {
             MemorySegment data = a.segment();
             for (int j = 0; j < n; j += STEP) {
                 if (TILE_ROWS == 4) {
-                    tile4(data, at[0], at[1], at[2], at[3], tails, columns, j * stride, stride, whole, sums);
+                    tile4(data, at[0], at[1], at[2], at[3], columns, j * stride, stride, whole, sums);
                 } else {
-                    tile2(data, at[0], at[1], tails, columns, j * stride, stride, whole, sums);
+                    tile2(data, at[0], at[1], columns, j * stride, stride, whole, sums);
+                }
+                if (rest > 0) {
+                    addTails(columns, j * stride + whole, stride);
                 }
                 for (int i = 0; i < TILE_ROWS * STEP; i += LANES) {
                     VectorMath.sums(sums, i * LANES, totals, i);
                 }
                 for (int i = 0; i < count; i++) {
                     System.arraycopy(totals, i * STEP, out, i * MAX_COLUMNS + j, STEP);
+                }
+            }
+        }
+
+        private void addTails(float[] columns, int at, int stride) {
+            for (int i = 0; i < TILE_ROWS; i++) {
+                FloatVector x = FloatVector.fromArray(SPECIES, tails, i * LANES);
+                for (int j = 0; j < STEP; j++) {
+                    int sum = (i * STEP + j) * LANES;
+                    x.fma(
+                                    FloatVector.fromArray(SPECIES, columns, at + j * stride),
+                                    FloatVector.fromArray(SPECIES, sums, sum))
+                            .intoArray(sums, sum);
                 }
             }
         }
@@ -127,7 +143,6 @@ final class ThinProduct {
             long a1,
             long a2,
             long a3,
-            float[] tails,
             float[] b,
             int at,
             int stride,
@@ -163,32 +178,6 @@ final class ThinProduct {
             c23 = x2.fma(y, c23);
             c33 = x3.fma(y, c33);
         }
-        if (whole < stride) {
-            FloatVector x0 = FloatVector.fromArray(SPECIES, tails, 0);
-            FloatVector x1 = FloatVector.fromArray(SPECIES, tails, LANES);
-            FloatVector x2 = FloatVector.fromArray(SPECIES, tails, 2 * LANES);
-            FloatVector x3 = FloatVector.fromArray(SPECIES, tails, 3 * LANES);
-            FloatVector y = FloatVector.fromArray(SPECIES, b, at + whole);
-            c00 = x0.fma(y, c00);
-            c10 = x1.fma(y, c10);
-            c20 = x2.fma(y, c20);
-            c30 = x3.fma(y, c30);
-            y = FloatVector.fromArray(SPECIES, b, at + stride + whole);
-            c01 = x0.fma(y, c01);
-            c11 = x1.fma(y, c11);
-            c21 = x2.fma(y, c21);
-            c31 = x3.fma(y, c31);
-            y = FloatVector.fromArray(SPECIES, b, at + 2 * stride + whole);
-            c02 = x0.fma(y, c02);
-            c12 = x1.fma(y, c12);
-            c22 = x2.fma(y, c22);
-            c32 = x3.fma(y, c32);
-            y = FloatVector.fromArray(SPECIES, b, at + 3 * stride + whole);
-            c03 = x0.fma(y, c03);
-            c13 = x1.fma(y, c13);
-            c23 = x2.fma(y, c23);
-            c33 = x3.fma(y, c33);
-        }
         c00.intoArray(sums, 0);
         c01.intoArray(sums, LANES);
         c02.intoArray(sums, 2 * LANES);
@@ -209,15 +198,7 @@ final class ThinProduct {
 
     /** The lanes of the products of two rows and four columns, rows first. */
     private static void tile2(
-            MemorySegment data,
-            long a0,
-            long a1,
-            float[] tails,
-            float[] b,
-            int at,
-            int stride,
-            int whole,
-            float[] sums) {
+            MemorySegment data, long a0, long a1, float[] b, int at, int stride, int whole, float[] sums) {
         FloatVector c00 = FloatVector.zero(SPECIES), c01 = c00, c02 = c00, c03 = c00;
         FloatVector c10 = c00, c11 = c00, c12 = c00, c13 = c00;
         for (int k = 0; k < whole; k += LANES) {
@@ -233,22 +214,6 @@ final class ThinProduct {
             c02 = x0.fma(y, c02);
             c12 = x1.fma(y, c12);
             y = FloatVector.fromArray(SPECIES, b, at + 3 * stride + k);
-            c03 = x0.fma(y, c03);
-            c13 = x1.fma(y, c13);
-        }
-        if (whole < stride) {
-            FloatVector x0 = FloatVector.fromArray(SPECIES, tails, 0);
-            FloatVector x1 = FloatVector.fromArray(SPECIES, tails, LANES);
-            FloatVector y = FloatVector.fromArray(SPECIES, b, at + whole);
-            c00 = x0.fma(y, c00);
-            c10 = x1.fma(y, c10);
-            y = FloatVector.fromArray(SPECIES, b, at + stride + whole);
-            c01 = x0.fma(y, c01);
-            c11 = x1.fma(y, c11);
-            y = FloatVector.fromArray(SPECIES, b, at + 2 * stride + whole);
-            c02 = x0.fma(y, c02);
-            c12 = x1.fma(y, c12);
-            y = FloatVector.fromArray(SPECIES, b, at + 3 * stride + whole);
             c03 = x0.fma(y, c03);
             c13 = x1.fma(y, c13);
         }

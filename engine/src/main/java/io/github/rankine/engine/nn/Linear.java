@@ -95,7 +95,7 @@ public final class Linear {
     /** What each of the layers makes of {@code x}; their products at once, where no gradient is wanted and that is shorter. */
     static List<Variable> apply(Tape tape, Variable x, Linear... layers) {
         List<Linear> all = List.of(layers);
-        if (tape.isRecording() || x.rows() > Kernels.FEW_ROWS || all.stream().anyMatch(layer -> layer.transposed)) {
+        if (tape.isRecording() || x.rows() > Kernels.FEW_ROWS || !all.stream().allMatch(Linear::joins)) {
             return all.stream().map(layer -> layer.apply(tape, x)).toList();
         }
         List<Variable> products = LinearOperations.products(
@@ -109,6 +109,11 @@ public final class Linear {
             results.add(layers[i].adapt(tape, x, y, layers[i].adapters));
         }
         return results;
+    }
+
+    /** Whether the layer's product may be one of several: with the same bits as {@link #apply}, which adds the bias after a plain update. */
+    private boolean joins() {
+        return !transposed && (bias == null || adapters.isEmpty());
     }
 
     private Variable adapt(Tape tape, Variable x, Variable product, List<ActiveModule> adapters) {
