@@ -9,7 +9,9 @@ import jdk.incubator.vector.VectorSpecies;
  * <p>Operands are heap arrays, for C2 inlines their accesses cheaply and the whole tile must fit its inlining budget; and
  * {@code a}'s rows lie {@link #LDA} apart, a constant, so that a tile needs one base register instead of one a row.
  * The tile belongs to the vector width: with 512 bits there are 32 registers, and 12 × 2 accumulators leave room for the
- * operands; with less there are 16, and more than 4 × 2 spill.
+ * operands; with less there are 16, and more than 4 × 2 spill. A loop does two steps of the inner dimension: its indices cost half as many
+ * instructions, which counts where a core is shared with another thread, and the second step's vectors of {@code b} are asked for early.
+ * More steps spill.
  */
 final class MicroKernel {
     static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
@@ -40,33 +42,63 @@ final class MicroKernel {
      */
     static void multiply(
             float[] a, int aOffset, int rows, float[] b, int bOffset, int depth, float[] c, int cOffset, int ldc) {
+        int even = depth & ~1;
         int row = 0;
         if (MR == 12) {
             for (; rows - row > 8; row += 12) {
-                tile12(a, aOffset + row * LDA, b, bOffset, depth, c, cOffset + row * ldc, ldc);
+                tile12(a, aOffset + row * LDA, b, bOffset, even, c, cOffset + row * ldc, ldc);
             }
         }
         for (; row < rows; row += 4) {
-            tile4(a, aOffset + row * LDA, b, bOffset, depth, c, cOffset + row * ldc, ldc);
+            tile4(a, aOffset + row * LDA, b, bOffset, even, c, cOffset + row * ldc, ldc);
+        }
+        if (even < depth) {
+            addStep(a, aOffset + even, LDA, rows, b, bOffset + even * NR, c, cOffset, ldc);
+        }
+    }
+
+    /** The last step of an odd inner dimension: {@code c[rows, NR] += a[rows] · b[NR]}, where {@code a}'s elements lie {@code lda} apart. */
+    static void addStep(float[] a, int ao, int lda, int rows, float[] b, int bo, float[] c, int co, int ldc) {
+        FloatVector b0 = FloatVector.fromArray(SPECIES, b, bo);
+        FloatVector b1 = FloatVector.fromArray(SPECIES, b, bo + LANES);
+        for (int row = 0; row < rows; row++) {
+            FloatVector x = FloatVector.broadcast(SPECIES, a[ao + row * lda]);
+            int to = co + row * ldc;
+            x.fma(b0, FloatVector.fromArray(SPECIES, c, to)).intoArray(c, to);
+            x.fma(b1, FloatVector.fromArray(SPECIES, c, to + LANES)).intoArray(c, to + LANES);
         }
     }
 
     private static void tile4(float[] a, int ao, float[] b, int bo, int depth, float[] c, int co, int ldc) {
         FloatVector c00 = FloatVector.zero(SPECIES), c01 = c00, c10 = c00, c11 = c00;
         FloatVector c20 = c00, c21 = c00, c30 = c00, c31 = c00;
-        for (int k = 0; k < depth; k++) {
-            FloatVector b0 = FloatVector.fromArray(SPECIES, b, bo + k * NR);
-            FloatVector b1 = FloatVector.fromArray(SPECIES, b, bo + k * NR + LANES);
-            FloatVector x = FloatVector.broadcast(SPECIES, a[ao + k]);
+        for (int i = ao, j = bo; j < bo + depth * NR; i += 2, j += 2 * NR) {
+            FloatVector b0 = FloatVector.fromArray(SPECIES, b, j);
+            FloatVector b1 = FloatVector.fromArray(SPECIES, b, j + LANES);
+            FloatVector x = FloatVector.broadcast(SPECIES, a[i]);
             c00 = x.fma(b0, c00);
             c01 = x.fma(b1, c01);
-            x = FloatVector.broadcast(SPECIES, a[ao + LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + LDA]);
             c10 = x.fma(b0, c10);
             c11 = x.fma(b1, c11);
-            x = FloatVector.broadcast(SPECIES, a[ao + 2 * LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + 2 * LDA]);
             c20 = x.fma(b0, c20);
             c21 = x.fma(b1, c21);
-            x = FloatVector.broadcast(SPECIES, a[ao + 3 * LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + 3 * LDA]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+            b0 = FloatVector.fromArray(SPECIES, b, j + NR);
+            b1 = FloatVector.fromArray(SPECIES, b, j + NR + LANES);
+            x = FloatVector.broadcast(SPECIES, a[i + 1]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            x = FloatVector.broadcast(SPECIES, a[i + LDA + 1]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            x = FloatVector.broadcast(SPECIES, a[i + 2 * LDA + 1]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            x = FloatVector.broadcast(SPECIES, a[i + 3 * LDA + 1]);
             c30 = x.fma(b0, c30);
             c31 = x.fma(b1, c31);
         }
@@ -87,43 +119,81 @@ final class MicroKernel {
         FloatVector c60 = c00, c61 = c00, c70 = c00, c71 = c00;
         FloatVector c80 = c00, c81 = c00, c90 = c00, c91 = c00;
         FloatVector ca0 = c00, ca1 = c00, cb0 = c00, cb1 = c00;
-        for (int k = 0; k < depth; k++) {
-            FloatVector b0 = FloatVector.fromArray(SPECIES, b, bo + k * NR);
-            FloatVector b1 = FloatVector.fromArray(SPECIES, b, bo + k * NR + LANES);
-            FloatVector x = FloatVector.broadcast(SPECIES, a[ao + k]);
+        for (int i = ao, j = bo; j < bo + depth * NR; i += 2, j += 2 * NR) {
+            FloatVector b0 = FloatVector.fromArray(SPECIES, b, j);
+            FloatVector b1 = FloatVector.fromArray(SPECIES, b, j + LANES);
+            FloatVector x = FloatVector.broadcast(SPECIES, a[i]);
             c00 = x.fma(b0, c00);
             c01 = x.fma(b1, c01);
-            x = FloatVector.broadcast(SPECIES, a[ao + LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + LDA]);
             c10 = x.fma(b0, c10);
             c11 = x.fma(b1, c11);
-            x = FloatVector.broadcast(SPECIES, a[ao + 2 * LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + 2 * LDA]);
             c20 = x.fma(b0, c20);
             c21 = x.fma(b1, c21);
-            x = FloatVector.broadcast(SPECIES, a[ao + 3 * LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + 3 * LDA]);
             c30 = x.fma(b0, c30);
             c31 = x.fma(b1, c31);
-            x = FloatVector.broadcast(SPECIES, a[ao + 4 * LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + 4 * LDA]);
             c40 = x.fma(b0, c40);
             c41 = x.fma(b1, c41);
-            x = FloatVector.broadcast(SPECIES, a[ao + 5 * LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + 5 * LDA]);
             c50 = x.fma(b0, c50);
             c51 = x.fma(b1, c51);
-            x = FloatVector.broadcast(SPECIES, a[ao + 6 * LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + 6 * LDA]);
             c60 = x.fma(b0, c60);
             c61 = x.fma(b1, c61);
-            x = FloatVector.broadcast(SPECIES, a[ao + 7 * LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + 7 * LDA]);
             c70 = x.fma(b0, c70);
             c71 = x.fma(b1, c71);
-            x = FloatVector.broadcast(SPECIES, a[ao + 8 * LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + 8 * LDA]);
             c80 = x.fma(b0, c80);
             c81 = x.fma(b1, c81);
-            x = FloatVector.broadcast(SPECIES, a[ao + 9 * LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + 9 * LDA]);
             c90 = x.fma(b0, c90);
             c91 = x.fma(b1, c91);
-            x = FloatVector.broadcast(SPECIES, a[ao + 10 * LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + 10 * LDA]);
             ca0 = x.fma(b0, ca0);
             ca1 = x.fma(b1, ca1);
-            x = FloatVector.broadcast(SPECIES, a[ao + 11 * LDA + k]);
+            x = FloatVector.broadcast(SPECIES, a[i + 11 * LDA]);
+            cb0 = x.fma(b0, cb0);
+            cb1 = x.fma(b1, cb1);
+            b0 = FloatVector.fromArray(SPECIES, b, j + NR);
+            b1 = FloatVector.fromArray(SPECIES, b, j + NR + LANES);
+            x = FloatVector.broadcast(SPECIES, a[i + 1]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            x = FloatVector.broadcast(SPECIES, a[i + LDA + 1]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            x = FloatVector.broadcast(SPECIES, a[i + 2 * LDA + 1]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            x = FloatVector.broadcast(SPECIES, a[i + 3 * LDA + 1]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+            x = FloatVector.broadcast(SPECIES, a[i + 4 * LDA + 1]);
+            c40 = x.fma(b0, c40);
+            c41 = x.fma(b1, c41);
+            x = FloatVector.broadcast(SPECIES, a[i + 5 * LDA + 1]);
+            c50 = x.fma(b0, c50);
+            c51 = x.fma(b1, c51);
+            x = FloatVector.broadcast(SPECIES, a[i + 6 * LDA + 1]);
+            c60 = x.fma(b0, c60);
+            c61 = x.fma(b1, c61);
+            x = FloatVector.broadcast(SPECIES, a[i + 7 * LDA + 1]);
+            c70 = x.fma(b0, c70);
+            c71 = x.fma(b1, c71);
+            x = FloatVector.broadcast(SPECIES, a[i + 8 * LDA + 1]);
+            c80 = x.fma(b0, c80);
+            c81 = x.fma(b1, c81);
+            x = FloatVector.broadcast(SPECIES, a[i + 9 * LDA + 1]);
+            c90 = x.fma(b0, c90);
+            c91 = x.fma(b1, c91);
+            x = FloatVector.broadcast(SPECIES, a[i + 10 * LDA + 1]);
+            ca0 = x.fma(b0, ca0);
+            ca1 = x.fma(b1, ca1);
+            x = FloatVector.broadcast(SPECIES, a[i + 11 * LDA + 1]);
             cb0 = x.fma(b0, cb0);
             cb1 = x.fma(b1, cb1);
         }

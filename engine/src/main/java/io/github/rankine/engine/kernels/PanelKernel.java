@@ -26,12 +26,16 @@ final class PanelKernel {
 
     /** {@code c[rows, NR] += a[rows, depth] · b[depth, NR]} for a group's rows, rounded up to whole tiles; {@code c}'s rows lie NR apart. */
     static void multiply(float[] a, int ao, int rows, float[] b, int bo, int depth, float[] c, int co) {
+        int even = depth & ~1;
         if (MR == 12 && rows > 8) {
-            tile12(a, ao, b, bo, depth, c, co);
-            return;
+            tile12(a, ao, b, bo, even, c, co);
+        } else {
+            for (int row = 0; row < rows; row += 4) {
+                tile4(a, ao + row, b, bo, even, c, co + row * NR);
+            }
         }
-        for (int row = 0; row < rows; row += 4) {
-            tile4(a, ao + row, b, bo, depth, c, co + row * NR);
+        if (even < depth) {
+            MicroKernel.addStep(a, ao + even * GROUP, 1, rows, b, bo + even * NR, c, co, NR);
         }
     }
 
@@ -44,19 +48,33 @@ final class PanelKernel {
         FloatVector c21 = FloatVector.fromArray(SPECIES, c, co + 2 * NR + LANES);
         FloatVector c30 = FloatVector.fromArray(SPECIES, c, co + 3 * NR);
         FloatVector c31 = FloatVector.fromArray(SPECIES, c, co + 3 * NR + LANES);
-        for (int k = 0; k < depth; k++) {
-            FloatVector b0 = FloatVector.fromArray(SPECIES, b, bo + k * NR);
-            FloatVector b1 = FloatVector.fromArray(SPECIES, b, bo + k * NR + LANES);
-            FloatVector x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP]);
+        for (int i = ao, j = bo; j < bo + depth * NR; i += 2 * GROUP, j += 2 * NR) {
+            FloatVector b0 = FloatVector.fromArray(SPECIES, b, j);
+            FloatVector b1 = FloatVector.fromArray(SPECIES, b, j + LANES);
+            FloatVector x = FloatVector.broadcast(SPECIES, a[i]);
             c00 = x.fma(b0, c00);
             c01 = x.fma(b1, c01);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 1]);
+            x = FloatVector.broadcast(SPECIES, a[i + 1]);
             c10 = x.fma(b0, c10);
             c11 = x.fma(b1, c11);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 2]);
+            x = FloatVector.broadcast(SPECIES, a[i + 2]);
             c20 = x.fma(b0, c20);
             c21 = x.fma(b1, c21);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 3]);
+            x = FloatVector.broadcast(SPECIES, a[i + 3]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+            b0 = FloatVector.fromArray(SPECIES, b, j + NR);
+            b1 = FloatVector.fromArray(SPECIES, b, j + NR + LANES);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 1]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 2]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 3]);
             c30 = x.fma(b0, c30);
             c31 = x.fma(b1, c31);
         }
@@ -95,43 +113,81 @@ final class PanelKernel {
         FloatVector ca1 = FloatVector.fromArray(SPECIES, c, co + 10 * NR + LANES);
         FloatVector cb0 = FloatVector.fromArray(SPECIES, c, co + 11 * NR);
         FloatVector cb1 = FloatVector.fromArray(SPECIES, c, co + 11 * NR + LANES);
-        for (int k = 0; k < depth; k++) {
-            FloatVector b0 = FloatVector.fromArray(SPECIES, b, bo + k * NR);
-            FloatVector b1 = FloatVector.fromArray(SPECIES, b, bo + k * NR + LANES);
-            FloatVector x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP]);
+        for (int i = ao, j = bo; j < bo + depth * NR; i += 2 * GROUP, j += 2 * NR) {
+            FloatVector b0 = FloatVector.fromArray(SPECIES, b, j);
+            FloatVector b1 = FloatVector.fromArray(SPECIES, b, j + LANES);
+            FloatVector x = FloatVector.broadcast(SPECIES, a[i]);
             c00 = x.fma(b0, c00);
             c01 = x.fma(b1, c01);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 1]);
+            x = FloatVector.broadcast(SPECIES, a[i + 1]);
             c10 = x.fma(b0, c10);
             c11 = x.fma(b1, c11);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 2]);
+            x = FloatVector.broadcast(SPECIES, a[i + 2]);
             c20 = x.fma(b0, c20);
             c21 = x.fma(b1, c21);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 3]);
+            x = FloatVector.broadcast(SPECIES, a[i + 3]);
             c30 = x.fma(b0, c30);
             c31 = x.fma(b1, c31);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 4]);
+            x = FloatVector.broadcast(SPECIES, a[i + 4]);
             c40 = x.fma(b0, c40);
             c41 = x.fma(b1, c41);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 5]);
+            x = FloatVector.broadcast(SPECIES, a[i + 5]);
             c50 = x.fma(b0, c50);
             c51 = x.fma(b1, c51);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 6]);
+            x = FloatVector.broadcast(SPECIES, a[i + 6]);
             c60 = x.fma(b0, c60);
             c61 = x.fma(b1, c61);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 7]);
+            x = FloatVector.broadcast(SPECIES, a[i + 7]);
             c70 = x.fma(b0, c70);
             c71 = x.fma(b1, c71);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 8]);
+            x = FloatVector.broadcast(SPECIES, a[i + 8]);
             c80 = x.fma(b0, c80);
             c81 = x.fma(b1, c81);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 9]);
+            x = FloatVector.broadcast(SPECIES, a[i + 9]);
             c90 = x.fma(b0, c90);
             c91 = x.fma(b1, c91);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 10]);
+            x = FloatVector.broadcast(SPECIES, a[i + 10]);
             ca0 = x.fma(b0, ca0);
             ca1 = x.fma(b1, ca1);
-            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 11]);
+            x = FloatVector.broadcast(SPECIES, a[i + 11]);
+            cb0 = x.fma(b0, cb0);
+            cb1 = x.fma(b1, cb1);
+            b0 = FloatVector.fromArray(SPECIES, b, j + NR);
+            b1 = FloatVector.fromArray(SPECIES, b, j + NR + LANES);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 1]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 2]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 3]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 4]);
+            c40 = x.fma(b0, c40);
+            c41 = x.fma(b1, c41);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 5]);
+            c50 = x.fma(b0, c50);
+            c51 = x.fma(b1, c51);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 6]);
+            c60 = x.fma(b0, c60);
+            c61 = x.fma(b1, c61);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 7]);
+            c70 = x.fma(b0, c70);
+            c71 = x.fma(b1, c71);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 8]);
+            c80 = x.fma(b0, c80);
+            c81 = x.fma(b1, c81);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 9]);
+            c90 = x.fma(b0, c90);
+            c91 = x.fma(b1, c91);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 10]);
+            ca0 = x.fma(b0, ca0);
+            ca1 = x.fma(b1, ca1);
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 11]);
             cb0 = x.fma(b0, cb0);
             cb1 = x.fma(b1, cb1);
         }

@@ -53,9 +53,12 @@ final class PanelPacking {
         }
     }
 
-    /** {@code out[d, LANES]} from {@code count} rows, {@code stride} apart: read where they lie if a vector's lanes are that many rows. */
+    /**
+     * {@code out[d, LANES]} from {@code count} rows, {@code stride} apart: read where they lie if a vector's lanes are that many rows of a
+     * type that takes no more than a move to unpack.
+     */
     private void transpose(Operand x, long row, int count, long k, int depth, float[] out, int at, int stride) {
-        if (x instanceof Operand.Dense dense && row + LANES <= dense.rows()) {
+        if (x instanceof Operand.Dense dense && Transposition.reads(dense.type()) && row + LANES <= dense.rows()) {
             long index = row * dense.stride() + k;
             transposition.run(dense.type(), dense.data(), index, dense.stride(), depth, out, at, stride);
             return;

@@ -88,36 +88,77 @@ final class Transposition {
         }
     }
 
-    /** The same, of rows {@code stride} stored elements apart, the first one from element {@code index} of {@code data}. */
+    /** The types whose rows can be read where they lie. */
+    static boolean reads(DType type) {
+        return type == DType.F32 || type == DType.BF16;
+    }
+
+    /**
+     * The same, of rows {@code stride} stored elements apart, the first one from element {@code index} of {@code data}. Each type has
+     * a loop of its own: vectors that come from one of several places would be objects on the heap.
+     */
     void run(DType type, MemorySegment data, long index, long stride, int cols, float[] out, int outAt, int outStride) {
-        int c = 0;
-        for (; c <= cols - LANES; c += LANES) {
+        switch (type) {
+            case F32 -> runF32(data, index, stride, cols, out, outAt, outStride);
+            case BF16 -> runBf16(data, index, stride, cols, out, outAt, outStride);
+            case F16 -> throw new IllegalArgumentException("F16");
+        }
+        for (int c = cols / LANES * LANES; c < cols; c++) {
+            for (int r = 0; r < LANES; r++) {
+                out[outAt + c * outStride + r] = type.read(data, index + c + r * stride);
+            }
+        }
+    }
+
+    private void runF32(MemorySegment data, long index, long stride, int cols, float[] out, int outAt, int outStride) {
+        for (int c = 0; c <= cols - LANES; c += LANES) {
             for (int step = 0; step < STEPS; step++) {
-                long row = index + c + step * stride;
+                long at = index + c + step * stride;
                 if (LANES == 16) {
                     exchange84(
-                            Unpack.vector(type, data, row),
-                            Unpack.vector(type, data, row + 4 * stride),
-                            Unpack.vector(type, data, row + 8 * stride),
-                            Unpack.vector(type, data, row + 12 * stride),
+                            Unpack.floats(data, 4 * (at)),
+                            Unpack.floats(data, 4 * (at + 4 * stride)),
+                            Unpack.floats(data, 4 * (at + 8 * stride)),
+                            Unpack.floats(data, 4 * (at + 12 * stride)),
                             block,
                             step * LANES);
                 } else if (LANES == 8) {
                     exchange4(
-                            Unpack.vector(type, data, row),
-                            Unpack.vector(type, data, row + 4 * stride),
+                            Unpack.floats(data, 4 * (at)),
+                            Unpack.floats(data, 4 * (at + 4 * stride)),
                             block,
                             step * LANES);
                 } else {
-                    Unpack.vector(type, data, row).intoArray(block, step * LANES);
+                    Unpack.floats(data, 4 * (at)).intoArray(block, step * LANES);
                 }
             }
             finish(out, outAt + c * outStride, outStride);
         }
-        for (; c < cols; c++) {
-            for (int r = 0; r < LANES; r++) {
-                out[outAt + c * outStride + r] = type.read(data, index + c + r * stride);
+    }
+
+    private void runBf16(MemorySegment data, long index, long stride, int cols, float[] out, int outAt, int outStride) {
+        for (int c = 0; c <= cols - LANES; c += LANES) {
+            for (int step = 0; step < STEPS; step++) {
+                long at = index + c + step * stride;
+                if (LANES == 16) {
+                    exchange84(
+                            Unpack.bf16s(data, 2 * (at)),
+                            Unpack.bf16s(data, 2 * (at + 4 * stride)),
+                            Unpack.bf16s(data, 2 * (at + 8 * stride)),
+                            Unpack.bf16s(data, 2 * (at + 12 * stride)),
+                            block,
+                            step * LANES);
+                } else if (LANES == 8) {
+                    exchange4(
+                            Unpack.bf16s(data, 2 * (at)),
+                            Unpack.bf16s(data, 2 * (at + 4 * stride)),
+                            block,
+                            step * LANES);
+                } else {
+                    Unpack.bf16s(data, 2 * (at)).intoArray(block, step * LANES);
+                }
             }
+            finish(out, outAt + c * outStride, outStride);
         }
     }
 

@@ -107,13 +107,4 @@ final class Unpack {
         IntVector scaled = magnitude.reinterpretAsFloats().mul(0x1p112f).reinterpretAsInts();
         return scaled.blend(magnitude.or(0x7F800000), special).or(sign).reinterpretAsFloats();
     }
-
-    /** A vector of elements from element {@code index}. */
-    static FloatVector vector(DType type, MemorySegment data, long index) {
-        return switch (type) {
-            case F32 -> floats(data, 4 * index);
-            case BF16 -> bf16s(data, 2 * index);
-            case F16 -> f16s(data, 2 * index);
-        };
-    }
 }
