@@ -90,7 +90,7 @@ final class JmhCommand implements Runnable {
         return peaks.stream()
                 .flatMap(peak -> peak.getSecondaryResults().values().stream())
                 .filter(result -> result.getScore() > 0)
-                .collect(Collectors.toMap(Result::getLabel, Result::getScore));
+                .collect(Collectors.toMap(Result::getLabel, Result::getScore, Math::max));
     }
 
     private static String rate(RunResult result, String counter, Map<String, Double> limits) {

@@ -13,7 +13,10 @@ import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/** Reads memory as fast as it can be read by some threads, each a stretch of its own. */
+/**
+ * Reads memory as fast as it can be read by some threads, each a stretch of its own: as one stream, or as four side by side, for which of them
+ * is faster depends on the processor.
+ */
 public final class ReadBandwidth implements AutoCloseable {
     private static final VectorSpecies<Integer> INTS = IntVector.SPECIES_PREFERRED;
     private static final long PIECE = 1 << 20;
@@ -26,15 +29,19 @@ public final class ReadBandwidth implements AutoCloseable {
         pool = Executors.newFixedThreadPool(threads);
     }
 
-    /** Bytes per second. */
+    /** Bytes per second, of the faster way. */
     public double measure(List<MemorySegment> memory) {
+        return Math.max(measure(memory, 1), measure(memory, 4));
+    }
+
+    private double measure(List<MemorySegment> memory, int streams) {
         long start = System.nanoTime();
-        read(memory);
+        read(memory, streams);
         return memory.stream().mapToLong(MemorySegment::byteSize).sum() / ((System.nanoTime() - start) * 1e-9);
     }
 
-    /** Reads it all; the sum keeps the compiler from leaving that out. */
-    public int read(List<MemorySegment> memory) {
+    /** Reads it all as one stream or four; the sum keeps the compiler from leaving that out. */
+    public int read(List<MemorySegment> memory, int streams) {
         List<MemorySegment> pieces = new ArrayList<>();
         for (MemorySegment segment : memory) {
             for (long from = 0; from < segment.byteSize(); from += PIECE) {
@@ -44,7 +51,9 @@ public final class ReadBandwidth implements AutoCloseable {
         List<Callable<Integer>> tasks = new ArrayList<>();
         for (int i = 0; i < threads; i++) {
             List<MemorySegment> share = pieces.subList(pieces.size() * i / threads, pieces.size() * (i + 1) / threads);
-            tasks.add(() -> share.stream().mapToInt(ReadBandwidth::sum).sum());
+            tasks.add(() -> share.stream()
+                    .mapToInt(piece -> streams == 1 ? sum(piece) : sumOfFour(piece))
+                    .sum());
         }
         try {
             int sum = 0;
@@ -67,6 +76,20 @@ public final class ReadBandwidth implements AutoCloseable {
             b = b.add(IntVector.fromMemorySegment(INTS, memory, at + bytes, ByteOrder.LITTLE_ENDIAN));
             c = c.add(IntVector.fromMemorySegment(INTS, memory, at + 2 * bytes, ByteOrder.LITTLE_ENDIAN));
             d = d.add(IntVector.fromMemorySegment(INTS, memory, at + 3 * bytes, ByteOrder.LITTLE_ENDIAN));
+        }
+        return a.add(b).add(c).add(d).reduceLanes(VectorOperators.ADD);
+    }
+
+    private static int sumOfFour(MemorySegment memory) {
+        IntVector a = IntVector.zero(INTS), b = a, c = a, d = a;
+        long bytes = INTS.vectorByteSize();
+        long from = -memory.address() & (bytes - 1);
+        long quarter = (memory.byteSize() - from) / (4 * bytes) * bytes;
+        for (long at = from; at < from + quarter; at += bytes) {
+            a = a.add(IntVector.fromMemorySegment(INTS, memory, at, ByteOrder.LITTLE_ENDIAN));
+            b = b.add(IntVector.fromMemorySegment(INTS, memory, at + quarter, ByteOrder.LITTLE_ENDIAN));
+            c = c.add(IntVector.fromMemorySegment(INTS, memory, at + 2 * quarter, ByteOrder.LITTLE_ENDIAN));
+            d = d.add(IntVector.fromMemorySegment(INTS, memory, at + 3 * quarter, ByteOrder.LITTLE_ENDIAN));
         }
         return a.add(b).add(c).add(d).reduceLanes(VectorOperators.ADD);
     }

@@ -79,7 +79,14 @@ public class Peak {
     @Benchmark
     public int read(Rate rate) {
         rate.bytes(BYTES);
-        return bandwidth.read(List.of(memory));
+        return bandwidth.read(List.of(memory), 1);
+    }
+
+    /** The same as four streams side by side. */
+    @Benchmark
+    public int readFourStreams(Rate rate) {
+        rate.bytes(BYTES);
+        return bandwidth.read(List.of(memory), 4);
     }
 
     private static float multiplyAdd(int steps) {

@@ -15,7 +15,10 @@ import jdk.incubator.vector.FloatVector;
  * sets the pace.
  */
 final class MatVec {
-    private static final int OUTPUTS = 32;
+    private static final int OUTPUTS = 48;
+    /** Weights that are enough to tell how fast memory is read. */
+    private static final long TELLING = 1 << 17;
+
     private static final int COLUMNS = 512;
 
     private final Workers workers;
@@ -23,6 +26,8 @@ final class MatVec {
     private final float[][] scratch;
     private final RowDots[] dots;
     private final TaskTable tasks = new TaskTable();
+    /** Whether rows are read side by side (1) or not (0). */
+    private final FasterWay ways = new FasterWay();
     /** For each weight of a call FEW_ROWS rows. */
     private final List<RowVector[]> vectors = new ArrayList<>();
 
@@ -43,6 +48,8 @@ final class MatVec {
             tasks.add(Math.toIntExact(Math.ceilDiv(cs.get(i).cols(), (long) OUTPUTS)));
         }
         RowVector[][] rows = arranged(a, bs);
+        int way = ways.next();
+        long start = System.nanoTime();
         workers.run(tasks.total(), (task, worker) -> {
             int item = tasks.item(task);
             Tensor c = cs.get(item);
@@ -50,10 +57,17 @@ final class MatVec {
             int first = tasks.local(item, task) * OUTPUTS;
             int count = Math.min(OUTPUTS, (int) c.cols() - first);
             for (int i = 0; i < m; i++) {
-                dots[worker].run(bs.get(item), first, count, rows[item][i], out);
+                dots[worker].run(bs.get(item), first, count, rows[item][i], out, way == 1);
                 Elements.writeRow(out, 0, count, c.segment(), c.offset(i, first), alpha, accumulate);
             }
         });
+        long weights = 0;
+        for (Operand b : bs) {
+            weights += b.rows() * b.cols();
+        }
+        if (weights >= TELLING) {
+            ways.took(way, weights, System.nanoTime() - start);
+        }
     }
 
     /** The rows of {@code a} as each weight wants them; weights that lie alike share them. */

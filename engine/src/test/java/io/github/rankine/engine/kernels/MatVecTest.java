@@ -7,6 +7,8 @@ import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.DenseWeight;
 import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -50,6 +52,41 @@ class MatVecTest {
                                     .as("%s inputs, %s bytes past a line, row %s, output %s", inputs, past, row, output)
                                     .isCloseTo(sum, within(1e-4));
                         }
+                    }
+                }
+            }
+        }
+    }
+
+    /** Rows read side by side have the bits of rows read one after another, so that it may be chosen by speed. */
+    @ParameterizedTest
+    @EnumSource(DType.class)
+    void rowsSideBySideGiveTheSameBits(DType type) {
+        Random random = new Random(2);
+        RowDots dots = new RowDots(RowVector.UNIT);
+        try (Arena arena = Arena.ofShared()) {
+            for (int inputs : INPUTS) {
+                for (int past : BYTES_PAST_A_LINE) {
+                    long bytes = (long) OUTPUTS * inputs * type.bytes();
+                    MemorySegment data = arena.allocate(bytes + 128, 64).asSlice(past, bytes);
+                    Operand weight = Operand.of(new DenseWeight(type, OUTPUTS, inputs, data));
+                    for (long i = 0; i < (long) OUTPUTS * inputs; i++) {
+                        type.write(data, i, (float) random.nextGaussian());
+                    }
+                    Tensor x = Tensor.allocate(arena, 1, inputs);
+                    for (int i = 0; i < inputs; i++) {
+                        x.set(0, i, (float) random.nextGaussian());
+                    }
+                    RowVector vector = new RowVector();
+                    vector.set(x, 0, weight);
+                    for (int rows : new int[] {1, 3, 4, 7, 16, 18, OUTPUTS - 1}) {
+                        float[] inTurn = new float[OUTPUTS + 32];
+                        float[] sideBySide = new float[OUTPUTS + 32];
+                        dots.run(weight, 1, rows, vector, inTurn, false);
+                        dots.run(weight, 1, rows, vector, sideBySide, true);
+                        assertThat(Arrays.copyOf(sideBySide, rows))
+                                .as("%s rows of %s inputs, %s bytes past a line", rows, inputs, past)
+                                .containsExactly(Arrays.copyOf(inTurn, rows));
                     }
                 }
             }
