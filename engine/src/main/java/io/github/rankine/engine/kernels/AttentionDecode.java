@@ -22,12 +22,16 @@ final class AttentionDecode {
     private static final int LINE = 64;
     /** Elements that one task puts together at least: less is not worth the hand-over. */
     private static final int COMBINED = 1 << 14;
+    /** Blocks of keys that are enough to tell how fast they are read. */
+    private static final int TELLING = 8;
     /** Beside a head's output, its largest score and the sum of its exponentials. */
     private static final int STATISTICS = 2;
 
     private final Workers workers;
     private final Scratch[] scratch;
     private final TaskTable tasks = new TaskTable();
+    /** Whether keys and values are fetched in four streams (1) or in one (0). */
+    private final FasterWay ways = new FasterWay();
     /** {@code [task, query, head, headDim + STATISTICS]}. */
     private float[] parts = new float[0];
 
@@ -41,7 +45,14 @@ final class AttentionDecode {
 
     /** The tensors of one call. */
     private record Call(
-            Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp) {
+            Tensor q,
+            Tensor k,
+            Tensor v,
+            AttentionSpans spans,
+            AttentionShape shape,
+            Tensor out,
+            Tensor logSumExp,
+            boolean sideBySide) {
         int partSize() {
             return shape.headDim() + STATISTICS;
         }
@@ -65,7 +76,9 @@ final class AttentionDecode {
         if (count == 0) {
             return;
         }
-        Call call = new Call(q, k, v, spans, shape, out, logSumExp);
+        int way = ways.next();
+        long start = System.nanoTime();
+        Call call = new Call(q, k, v, spans, shape, out, logSumExp, way == 1);
         tasks.clear();
         for (int item = 0; item < count; item++) {
             tasks.add(Math.ceilDiv(spans.keyCount()[sequences[item]], KEYS));
@@ -95,6 +108,9 @@ final class AttentionDecode {
                 }
             }
         });
+        if (tasks.total() >= TELLING) {
+            ways.took(way, tasks.total(), System.nanoTime() - start);
+        }
     }
 
     private void attend(Call call, int sequence, int query, int block, int task, Scratch s) {
@@ -114,19 +130,23 @@ final class AttentionDecode {
         long key = (long) call.spans.keyStart()[sequence] + from;
         KeyLayout.read(
                 call.q, (long) call.spans.queryStart()[sequence] + query, 0, shape.heads() * headDim, s.queries, 0);
-        s.fetch(call.k, key, keys, (long) shape.kvHeads() * headDim);
+        s.fetch(call.k, key, keys, (long) shape.kvHeads() * headDim, call.sideBySide);
         for (int head = 0; head < shape.heads(); head++) {
             int col = head / shape.group() * headDim;
             dots(call.k, key, col, keys, s.queries, head * headDim, headDim, s.sums);
             for (int i = 0; i < keys; i += LANES) {
                 VectorMath.sums(s.sums, i * LANES, s.scores, head * KEYS + i);
             }
-            int at = call.partAt(task, query, head);
-            float max = scale(s.scores, head * KEYS, keys, shape.scale());
-            parts[at + headDim] = max;
-            parts[at + headDim + 1] = exponentials(s.scores, head * KEYS, max);
         }
-        s.fetch(call.v, key, keys, (long) shape.kvHeads() * headDim);
+        // Loops of their own: what one head's steps wait for, another's can be done meanwhile.
+        for (int head = 0; head < shape.heads(); head++) {
+            parts[call.partAt(task, query, head) + headDim] = scale(s.scores, head * KEYS, keys, shape.scale());
+        }
+        for (int head = 0; head < shape.heads(); head++) {
+            int at = call.partAt(task, query, head);
+            parts[at + headDim + 1] = exponentials(s.scores, head * KEYS, parts[at + headDim]);
+        }
+        s.fetch(call.v, key, keys, (long) shape.kvHeads() * headDim, call.sideBySide);
         for (int head = 0; head < shape.heads(); head++) {
             int col = head / shape.group() * headDim;
             output(call.v, key, col, keys, s.scores, head * KEYS, headDim, parts, call.partAt(task, query, head));
@@ -290,12 +310,17 @@ final class AttentionDecode {
         }
 
         /**
-         * Brings all heads of some keys or values into the cache, in the order in which they lie: reading them in strides, a head after the
-         * other, would be reading memory in strides.
+         * Brings all heads of some keys or values into the cache, in the order in which they lie or in four streams: reading them in
+         * strides, a head after the other, would be reading memory in strides.
          */
-        void fetch(Tensor x, long row, int rows, long cols) {
+        void fetch(Tensor x, long row, int rows, long cols, boolean sideBySide) {
             int bytes = Math.toIntExact(4 * cols);
-            for (int i = 0; i < rows; i++) {
+            int quarter = sideBySide ? rows / 4 : 0;
+            long apart = 4L * quarter * x.stride();
+            for (int i = 0; i < quarter; i++) {
+                fetched += sumOfFour(x.segment(), x.offset(row + i, 0), apart, bytes);
+            }
+            for (int i = 4 * quarter; i < rows; i++) {
                 fetched += sum(x.segment(), x.offset(row + i, 0), bytes);
             }
         }
@@ -304,6 +329,17 @@ final class AttentionDecode {
             int sum = 0;
             for (int i = 0; i <= bytes - Integer.BYTES; i += LINE) {
                 sum += data.get(ValueLayout.JAVA_INT_UNALIGNED, at + i);
+            }
+            return sum;
+        }
+
+        private static int sumOfFour(MemorySegment data, long at, long apart, int bytes) {
+            int sum = 0;
+            for (int i = 0; i <= bytes - Integer.BYTES; i += LINE) {
+                sum += data.get(ValueLayout.JAVA_INT_UNALIGNED, at + i);
+                sum += data.get(ValueLayout.JAVA_INT_UNALIGNED, at + i + apart);
+                sum += data.get(ValueLayout.JAVA_INT_UNALIGNED, at + i + 2 * apart);
+                sum += data.get(ValueLayout.JAVA_INT_UNALIGNED, at + i + 3 * apart);
             }
             return sum;
         }
