@@ -61,9 +61,8 @@ final class Gemm {
      *
      * @param depth  of the inner dimension, the product of low rank included
      * @param extra  what that product has of it: the last steps
+     * @param byRows the tasks of one block of rows follow each other, not those of one strip of columns
      * @param panels panels of a strip
-     * @param lefts  what was packed of the left operand with this number is this chunk's
-     * @param rights the same of the right operand
      */
     private record Chunk(
             long row,
@@ -73,9 +72,9 @@ final class Gemm {
             long inner,
             int depth,
             int extra,
+            boolean byRows,
             int panels,
-            int lefts,
-            int rights) {
+            int round) {
         int blocks() {
             return Math.toIntExact(Math.ceilDiv(rows, (long) MC));
         }
@@ -84,7 +83,7 @@ final class Gemm {
             return Math.toIntExact(Math.ceilDiv(cols, (long) panels * NR));
         }
 
-        /** The inner dimension is summed over in equal steps, all but the last, and all but the last are even. */
+        /** The inner dimension is summed over in equal steps, all but the last; those are even, as the tiles' loops are. */
         int step() {
             return (int) evenly(depth, DEPTH, 2);
         }
@@ -116,19 +115,19 @@ final class Gemm {
         long k = call.transposeA ? call.a.rows() : call.a.cols();
         int depth = Math.toIntExact(evenly(k, MAX_INNER, 2));
         int panels = Math.ceilDiv(MIN_WORK, depth);
-        long rows = evenly(m, MAX_SIDE / depth, MC);
-        long cols = evenly(n, MAX_SIDE / depth, panels * NR);
+        boolean byRows = 2 * m >= n;
+        long rows = byRows ? m : evenly(m, MAX_SIDE / depth, MC);
+        long cols = byRows ? evenly(n, MAX_SIDE / depth, panels * NR) : n;
         for (long inner = 0; inner < k; inner += depth) {
             int extra = call.u != null && inner + depth >= k ? (int) call.u.cols() : 0;
             int depthHere = (int) Math.min(depth, k - inner) + extra;
             for (long row = 0; row < m; row += rows) {
-                long rowsHere = Math.min(rows, m - row);
-                int lefts = ++round;
                 for (long col = 0; col < n; col += cols) {
+                    long rowsHere = Math.min(rows, m - row);
                     long colsHere = Math.min(cols, n - col);
                     multiply(
                             call,
-                            new Chunk(row, rowsHere, col, colsHere, inner, depthHere, extra, panels, lefts, ++round));
+                            new Chunk(row, rowsHere, col, colsHere, inner, depthHere, extra, byRows, panels, ++round));
                 }
             }
         }
@@ -140,42 +139,22 @@ final class Gemm {
         return Math.ceilDiv(Math.ceilDiv(size, parts), (long) unit) * unit;
     }
 
-    /**
-     * Halves the longer side again and again (after Frigo et al. 1999), so that tasks that follow each other share operands in each cache,
-     * and each worker's tasks make a compact part of the result, for which little is to be packed.
-     */
     private void multiply(Call call, Chunk chunk) {
         int blocks = chunk.blocks();
         int strips = chunk.strips();
         workers.run(Math.multiplyExact(blocks, strips), (task, worker) -> {
-            int height = blocks;
-            int width = strips;
-            int block = 0;
-            int strip = 0;
-            int index = task;
-            while (height > 1 || width > 1) {
-                if (height * MC > width * chunk.panels * NR && height > 1 || width == 1) {
-                    int half = height / 2 * width;
-                    boolean second = index >= half;
-                    block += second ? height / 2 : 0;
-                    height = second ? height - height / 2 : height / 2;
-                    index -= second ? half : 0;
-                } else {
-                    int half = width / 2 * height;
-                    boolean second = index >= half;
-                    strip += second ? width / 2 : 0;
-                    width = second ? width - width / 2 : width / 2;
-                    index -= second ? half : 0;
-                }
-            }
+            int block = chunk.byRows ? task / strips : task % blocks;
+            int strip = chunk.byRows ? task % strips : task / blocks;
             memories[worker].multiply(call, chunk, block, strip);
         });
     }
 
-    /** Blocks, or strips, of one operand of a chunk as they were packed. */
+    /** Blocks, or strips, of one operand as they were packed: one at a time, or all of a chunk. */
     private static final class Packed {
         float[] data = new float[0];
-        /** The number of the chunk's operand that each place holds. */
+        /** What is in each place: the number of the block or strip, and the round. */
+        private int[] held = new int[0];
+
         private int[] rounds = new int[0];
 
         /** Makes room for {@code places} of {@code size} elements. */
@@ -184,16 +163,20 @@ final class Gemm {
                 data = new float[places * size];
                 Arrays.fill(rounds, 0);
             }
-            if (rounds.length < places) {
-                rounds = Arrays.copyOf(rounds, places);
+            if (held.length < places) {
+                held = new int[places];
+                rounds = new int[places];
             }
         }
 
         /** Whether a place holds something else; it counts as filled from now on. */
-        boolean lacks(int place, int round) {
-            boolean lacks = rounds[place] != round;
+        boolean lacks(int place, int number, int round) {
+            if (rounds[place] == round && held[place] == number) {
+                return false;
+            }
             rounds[place] = round;
-            return lacks;
+            held[place] = number;
+            return true;
         }
     }
 
@@ -223,9 +206,10 @@ final class Gemm {
         private int packLeft(Call call, Chunk chunk, int block) {
             int size = PanelKernel.groupSize(chunk.depth);
             int blockSize = Math.ceilDiv(MC, GROUP) * size;
-            left.reserve(chunk.blocks(), blockSize);
-            int at = block * blockSize;
-            if (left.lacks(block, chunk.lefts)) {
+            left.reserve(chunk.byRows ? 1 : chunk.blocks(), blockSize);
+            int place = chunk.byRows ? 0 : block;
+            int at = place * blockSize;
+            if (left.lacks(place, block, chunk.round)) {
                 long row = (long) block * MC;
                 int count = (int) Math.min(MC, chunk.rows - row);
                 int step = call.transposeA ? PanelPacking.COLUMNS : GROUP;
@@ -253,9 +237,10 @@ final class Gemm {
         private int packRight(Call call, Chunk chunk, int strip) {
             int width = chunk.panels * NR;
             int size = width * chunk.depth;
-            right.reserve(chunk.strips(), size);
-            int at = strip * size;
-            if (right.lacks(strip, chunk.rights)) {
+            right.reserve(chunk.byRows ? chunk.strips() : 1, size);
+            int place = chunk.byRows ? strip : 0;
+            int at = place * size;
+            if (right.lacks(place, strip, chunk.round)) {
                 long first = (long) strip * width;
                 int count = (int) Math.min(width, chunk.cols - first);
                 for (int i = 0; i < count; i += NR) {

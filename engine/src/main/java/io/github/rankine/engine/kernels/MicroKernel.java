@@ -9,9 +9,9 @@ import jdk.incubator.vector.VectorSpecies;
  * <p>Operands are heap arrays, for C2 inlines their accesses cheaply and the whole tile must fit its inlining budget; and
  * {@code a}'s rows lie {@link #LDA} apart, a constant, so that a tile needs one base register instead of one a row.
  * The tile belongs to the vector width: with 512 bits there are 32 registers, and 12 × 2 accumulators leave room for the
- * operands; with less there are 16, and more than 4 × 2 spill. A loop does two steps of the inner dimension: its indices cost half as many
- * instructions, which counts where a core is shared with another thread, and the second step's vectors of {@code b} are asked for early.
- * More steps spill.
+ * operands; with less there are 16, and more than 4 × 2 spill. The larger tile's loop does two steps of the inner dimension:
+ * its indices cost half as many instructions, which counts where a core is shared with another thread, and the second step's vectors of
+ * {@code b} are asked for early. More steps spill, and two of the smaller tile's are slower where a core is not shared.
  */
 final class MicroKernel {
     static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
@@ -42,18 +42,20 @@ final class MicroKernel {
      */
     static void multiply(
             float[] a, int aOffset, int rows, float[] b, int bOffset, int depth, float[] c, int cOffset, int ldc) {
-        int even = depth & ~1;
         int row = 0;
         if (MR == 12) {
+            int even = depth & ~1;
             for (; rows - row > 8; row += 12) {
-                tile12(a, aOffset + row * LDA, b, bOffset, even, c, cOffset + row * ldc, ldc);
+                int ao = aOffset + row * LDA;
+                int co = cOffset + row * ldc;
+                tile12(a, ao, b, bOffset, even, c, co, ldc);
+                if (even < depth) {
+                    addStep(a, ao + even, LDA, Math.min(12, rows - row), b, bOffset + even * NR, c, co, ldc);
+                }
             }
         }
         for (; row < rows; row += 4) {
-            tile4(a, aOffset + row * LDA, b, bOffset, even, c, cOffset + row * ldc, ldc);
-        }
-        if (even < depth) {
-            addStep(a, aOffset + even, LDA, rows, b, bOffset + even * NR, c, cOffset, ldc);
+            tile4(a, aOffset + row * LDA, b, bOffset, depth, c, cOffset + row * ldc, ldc);
         }
     }
 
@@ -72,33 +74,19 @@ final class MicroKernel {
     private static void tile4(float[] a, int ao, float[] b, int bo, int depth, float[] c, int co, int ldc) {
         FloatVector c00 = FloatVector.zero(SPECIES), c01 = c00, c10 = c00, c11 = c00;
         FloatVector c20 = c00, c21 = c00, c30 = c00, c31 = c00;
-        for (int i = ao, j = bo; j < bo + depth * NR; i += 2, j += 2 * NR) {
-            FloatVector b0 = FloatVector.fromArray(SPECIES, b, j);
-            FloatVector b1 = FloatVector.fromArray(SPECIES, b, j + LANES);
-            FloatVector x = FloatVector.broadcast(SPECIES, a[i]);
+        for (int k = 0; k < depth; k++) {
+            FloatVector b0 = FloatVector.fromArray(SPECIES, b, bo + k * NR);
+            FloatVector b1 = FloatVector.fromArray(SPECIES, b, bo + k * NR + LANES);
+            FloatVector x = FloatVector.broadcast(SPECIES, a[ao + k]);
             c00 = x.fma(b0, c00);
             c01 = x.fma(b1, c01);
-            x = FloatVector.broadcast(SPECIES, a[i + LDA]);
+            x = FloatVector.broadcast(SPECIES, a[ao + LDA + k]);
             c10 = x.fma(b0, c10);
             c11 = x.fma(b1, c11);
-            x = FloatVector.broadcast(SPECIES, a[i + 2 * LDA]);
+            x = FloatVector.broadcast(SPECIES, a[ao + 2 * LDA + k]);
             c20 = x.fma(b0, c20);
             c21 = x.fma(b1, c21);
-            x = FloatVector.broadcast(SPECIES, a[i + 3 * LDA]);
-            c30 = x.fma(b0, c30);
-            c31 = x.fma(b1, c31);
-            b0 = FloatVector.fromArray(SPECIES, b, j + NR);
-            b1 = FloatVector.fromArray(SPECIES, b, j + NR + LANES);
-            x = FloatVector.broadcast(SPECIES, a[i + 1]);
-            c00 = x.fma(b0, c00);
-            c01 = x.fma(b1, c01);
-            x = FloatVector.broadcast(SPECIES, a[i + LDA + 1]);
-            c10 = x.fma(b0, c10);
-            c11 = x.fma(b1, c11);
-            x = FloatVector.broadcast(SPECIES, a[i + 2 * LDA + 1]);
-            c20 = x.fma(b0, c20);
-            c21 = x.fma(b1, c21);
-            x = FloatVector.broadcast(SPECIES, a[i + 3 * LDA + 1]);
+            x = FloatVector.broadcast(SPECIES, a[ao + 3 * LDA + k]);
             c30 = x.fma(b0, c30);
             c31 = x.fma(b1, c31);
         }
@@ -112,6 +100,7 @@ final class MicroKernel {
         c31.intoArray(c, co + 3 * ldc + LANES);
     }
 
+    /** With an even {@code depth}. */
     private static void tile12(float[] a, int ao, float[] b, int bo, int depth, float[] c, int co, int ldc) {
         FloatVector c00 = FloatVector.zero(SPECIES), c01 = c00, c10 = c00, c11 = c00;
         FloatVector c20 = c00, c21 = c00, c30 = c00, c31 = c00;

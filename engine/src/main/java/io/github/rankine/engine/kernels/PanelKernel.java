@@ -26,16 +26,16 @@ final class PanelKernel {
 
     /** {@code c[rows, NR] += a[rows, depth] · b[depth, NR]} for a group's rows, rounded up to whole tiles; {@code c}'s rows lie NR apart. */
     static void multiply(float[] a, int ao, int rows, float[] b, int bo, int depth, float[] c, int co) {
-        int even = depth & ~1;
         if (MR == 12 && rows > 8) {
+            int even = depth & ~1;
             tile12(a, ao, b, bo, even, c, co);
-        } else {
-            for (int row = 0; row < rows; row += 4) {
-                tile4(a, ao + row, b, bo, even, c, co + row * NR);
+            if (even < depth) {
+                MicroKernel.addStep(a, ao + even * GROUP, 1, rows, b, bo + even * NR, c, co, NR);
             }
+            return;
         }
-        if (even < depth) {
-            MicroKernel.addStep(a, ao + even * GROUP, 1, rows, b, bo + even * NR, c, co, NR);
+        for (int row = 0; row < rows; row += 4) {
+            tile4(a, ao + row, b, bo, depth, c, co + row * NR);
         }
     }
 
@@ -48,33 +48,19 @@ final class PanelKernel {
         FloatVector c21 = FloatVector.fromArray(SPECIES, c, co + 2 * NR + LANES);
         FloatVector c30 = FloatVector.fromArray(SPECIES, c, co + 3 * NR);
         FloatVector c31 = FloatVector.fromArray(SPECIES, c, co + 3 * NR + LANES);
-        for (int i = ao, j = bo; j < bo + depth * NR; i += 2 * GROUP, j += 2 * NR) {
-            FloatVector b0 = FloatVector.fromArray(SPECIES, b, j);
-            FloatVector b1 = FloatVector.fromArray(SPECIES, b, j + LANES);
-            FloatVector x = FloatVector.broadcast(SPECIES, a[i]);
+        for (int k = 0; k < depth; k++) {
+            FloatVector b0 = FloatVector.fromArray(SPECIES, b, bo + k * NR);
+            FloatVector b1 = FloatVector.fromArray(SPECIES, b, bo + k * NR + LANES);
+            FloatVector x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP]);
             c00 = x.fma(b0, c00);
             c01 = x.fma(b1, c01);
-            x = FloatVector.broadcast(SPECIES, a[i + 1]);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 1]);
             c10 = x.fma(b0, c10);
             c11 = x.fma(b1, c11);
-            x = FloatVector.broadcast(SPECIES, a[i + 2]);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 2]);
             c20 = x.fma(b0, c20);
             c21 = x.fma(b1, c21);
-            x = FloatVector.broadcast(SPECIES, a[i + 3]);
-            c30 = x.fma(b0, c30);
-            c31 = x.fma(b1, c31);
-            b0 = FloatVector.fromArray(SPECIES, b, j + NR);
-            b1 = FloatVector.fromArray(SPECIES, b, j + NR + LANES);
-            x = FloatVector.broadcast(SPECIES, a[i + GROUP]);
-            c00 = x.fma(b0, c00);
-            c01 = x.fma(b1, c01);
-            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 1]);
-            c10 = x.fma(b0, c10);
-            c11 = x.fma(b1, c11);
-            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 2]);
-            c20 = x.fma(b0, c20);
-            c21 = x.fma(b1, c21);
-            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 3]);
+            x = FloatVector.broadcast(SPECIES, a[ao + k * GROUP + 3]);
             c30 = x.fma(b0, c30);
             c31 = x.fma(b1, c31);
         }
@@ -88,6 +74,7 @@ final class PanelKernel {
         c31.intoArray(c, co + 3 * NR + LANES);
     }
 
+    /** With an even {@code depth}. */
     private static void tile12(float[] a, int ao, float[] b, int bo, int depth, float[] c, int co) {
         FloatVector c00 = FloatVector.fromArray(SPECIES, c, co);
         FloatVector c01 = FloatVector.fromArray(SPECIES, c, co + LANES);
