@@ -208,7 +208,7 @@ class BenchTest {
                 .map(RunResult::getParams)
                 .map(BenchmarkParams::getBenchmark)
                 .collect(Collectors.toSet());
-        assertThat(ran).hasSize(20);
+        assertThat(ran).hasSize(21);
         assertThat(results)
                 .allSatisfy(result -> assertThat(result.getSecondaryResults()
                                         .get("gflop")
