@@ -30,8 +30,8 @@ final class AttentionDecode {
     private final Workers workers;
     private final Scratch[] scratch;
     private final TaskTable tasks = new TaskTable();
-    /** Whether keys and values are fetched in four streams (1) or in one (0). */
-    private final FasterWay ways = new FasterWay();
+    /** The second way is to fetch keys and values in four streams. */
+    private final FasterWay ways = new FasterWay(TELLING);
     /** {@code [task, query, head, headDim + STATISTICS]}. */
     private float[] parts = new float[0];
 
@@ -45,14 +45,7 @@ final class AttentionDecode {
 
     /** The tensors of one call. */
     private record Call(
-            Tensor q,
-            Tensor k,
-            Tensor v,
-            AttentionSpans spans,
-            AttentionShape shape,
-            Tensor out,
-            Tensor logSumExp,
-            boolean sideBySide) {
+            Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp) {
         int partSize() {
             return shape.headDim() + STATISTICS;
         }
@@ -76,9 +69,9 @@ final class AttentionDecode {
         if (count == 0) {
             return;
         }
-        int way = ways.next();
+        boolean sideBySide = ways.second();
         long start = System.nanoTime();
-        Call call = new Call(q, k, v, spans, shape, out, logSumExp, way == 1);
+        Call call = new Call(q, k, v, spans, shape, out, logSumExp);
         tasks.clear();
         for (int item = 0; item < count; item++) {
             tasks.add(Math.ceilDiv(spans.keyCount()[sequences[item]], KEYS));
@@ -91,6 +84,7 @@ final class AttentionDecode {
             int item = tasks.item(task);
             Scratch s = scratch[worker];
             s.ensure(shape);
+            s.sideBySide = sideBySide;
             for (int query = 0; query < spans.queryCount()[sequences[item]]; query++) {
                 attend(call, sequences[item], query, tasks.local(item, task), task, s);
             }
@@ -108,9 +102,7 @@ final class AttentionDecode {
                 }
             }
         });
-        if (tasks.total() >= TELLING) {
-            ways.took(way, tasks.total(), System.nanoTime() - start);
-        }
+        ways.took(sideBySide, tasks.total(), System.nanoTime() - start);
     }
 
     private void attend(Call call, int sequence, int query, int block, int task, Scratch s) {
@@ -130,7 +122,7 @@ final class AttentionDecode {
         long key = (long) call.spans.keyStart()[sequence] + from;
         KeyLayout.read(
                 call.q, (long) call.spans.queryStart()[sequence] + query, 0, shape.heads() * headDim, s.queries, 0);
-        s.fetch(call.k, key, keys, (long) shape.kvHeads() * headDim, call.sideBySide);
+        s.fetch(call.k, key, keys, (long) shape.kvHeads() * headDim);
         for (int head = 0; head < shape.heads(); head++) {
             int col = head / shape.group() * headDim;
             dots(call.k, key, col, keys, s.queries, head * headDim, headDim, s.sums);
@@ -146,7 +138,7 @@ final class AttentionDecode {
             int at = call.partAt(task, query, head);
             parts[at + headDim + 1] = exponentials(s.scores, head * KEYS, parts[at + headDim]);
         }
-        s.fetch(call.v, key, keys, (long) shape.kvHeads() * headDim, call.sideBySide);
+        s.fetch(call.v, key, keys, (long) shape.kvHeads() * headDim);
         for (int head = 0; head < shape.heads(); head++) {
             int col = head / shape.group() * headDim;
             output(call.v, key, col, keys, s.scores, head * KEYS, headDim, parts, call.partAt(task, query, head));
@@ -295,6 +287,8 @@ final class AttentionDecode {
         float[] scores = new float[0];
         float[] sums = new float[KEYS * LANES];
         float[] output = new float[0];
+        /** How {@link #fetch} reads. */
+        boolean sideBySide;
         /** Read by nobody; keeps the compiler from leaving {@link #fetch} out. */
         @SuppressWarnings("UnusedVariable")
         private int fetched;
@@ -313,7 +307,7 @@ final class AttentionDecode {
          * Brings all heads of some keys or values into the cache, in the order in which they lie or in four streams: reading them in
          * strides, a head after the other, would be reading memory in strides.
          */
-        void fetch(Tensor x, long row, int rows, long cols, boolean sideBySide) {
+        void fetch(Tensor x, long row, int rows, long cols) {
             int bytes = Math.toIntExact(4 * cols);
             int quarter = sideBySide ? rows / 4 : 0;
             long apart = 4L * quarter * x.stride();

@@ -14,24 +14,35 @@ final class FasterWay {
     /** Calls from one trial to the next. */
     private static final int PERIOD = 1 << 15;
 
+    private final long telling;
     private final double[][] paces = new double[2][SAMPLES];
     private final int[] counts = new int[2];
     private int calls = -WARM_UP;
-    private int best;
+    private boolean secondIsFaster;
 
-    /** The way to take, 0 or 1. Turns follow no period that a caller's own could fall in with (Thue and Morse). */
-    int next() {
-        return counts[0] == SAMPLES && counts[1] == SAMPLES ? best : Integer.bitCount(calls) & 1;
+    /** Calls smaller than {@code telling}, in the caller's unit, say nothing. */
+    FasterWay(long telling) {
+        this.telling = telling;
     }
 
-    /** Tells how long a call of {@code size} took on a way that {@link #next} named. */
-    void took(int way, long size, long nanos) {
+    /** Whether to take the second way. Turns follow no period that a caller's own could fall in with (Thue and Morse). */
+    boolean second() {
+        boolean decided = counts[0] == SAMPLES && counts[1] == SAMPLES;
+        return decided ? secondIsFaster : Integer.bitCount(calls) % 2 == 1;
+    }
+
+    /** Tells how long a call of {@code size} took on the first or second way. */
+    void took(boolean second, long size, long nanos) {
+        if (size < telling) {
+            return;
+        }
         calls++;
+        int way = second ? 1 : 0;
         if (calls > 0 && counts[way] < SAMPLES) {
             paces[way][counts[way]] = (double) nanos / size;
             counts[way]++;
             if (counts[1 - way] == SAMPLES && counts[way] == SAMPLES) {
-                best = median(paces[0]) <= median(paces[1]) ? 0 : 1;
+                secondIsFaster = median(paces[1]) < median(paces[0]);
             }
         }
         if (calls == PERIOD) {

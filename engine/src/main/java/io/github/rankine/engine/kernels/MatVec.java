@@ -26,8 +26,8 @@ final class MatVec {
     private final float[][] scratch;
     private final RowDots[] dots;
     private final TaskTable tasks = new TaskTable();
-    /** Whether rows are read side by side (1) or not (0). */
-    private final FasterWay ways = new FasterWay();
+    /** The second way is to read rows side by side. */
+    private final FasterWay ways = new FasterWay(TELLING);
     /** For each weight of a call FEW_ROWS rows. */
     private final List<RowVector[]> vectors = new ArrayList<>();
 
@@ -48,7 +48,7 @@ final class MatVec {
             tasks.add(Math.toIntExact(Math.ceilDiv(cs.get(i).cols(), (long) OUTPUTS)));
         }
         RowVector[][] rows = arranged(a, bs);
-        int way = ways.next();
+        boolean sideBySide = ways.second();
         long start = System.nanoTime();
         workers.run(tasks.total(), (task, worker) -> {
             int item = tasks.item(task);
@@ -57,17 +57,12 @@ final class MatVec {
             int first = tasks.local(item, task) * OUTPUTS;
             int count = Math.min(OUTPUTS, (int) c.cols() - first);
             for (int i = 0; i < m; i++) {
-                dots[worker].run(bs.get(item), first, count, rows[item][i], out, way == 1);
+                dots[worker].run(bs.get(item), first, count, rows[item][i], out, sideBySide);
                 Elements.writeRow(out, 0, count, c.segment(), c.offset(i, first), alpha, accumulate);
             }
         });
-        long weights = 0;
-        for (Operand b : bs) {
-            weights += b.rows() * b.cols();
-        }
-        if (weights >= TELLING) {
-            ways.took(way, weights, System.nanoTime() - start);
-        }
+        long weights = bs.stream().mapToLong(b -> b.rows() * b.cols()).sum();
+        ways.took(sideBySide, weights, System.nanoTime() - start);
     }
 
     /** The rows of {@code a} as each weight wants them; weights that lie alike share them. */

@@ -94,71 +94,61 @@ final class Transposition {
     }
 
     /**
-     * The same, of rows {@code stride} stored elements apart, the first one from element {@code index} of {@code data}. Each type has
-     * a loop of its own: vectors that come from one of several places would be objects on the heap.
+     * The same, of rows {@code stride} stored elements apart, the first one from element {@code index} of {@code data}, of a type that
+     * {@link #reads} names. Each type is brought in by a method of its own: vectors that come from one of several places would be objects
+     * on the heap.
      */
     void run(DType type, MemorySegment data, long index, long stride, int cols, float[] out, int outAt, int outStride) {
-        switch (type) {
-            case F32 -> runF32(data, index, stride, cols, out, outAt, outStride);
-            case BF16 -> runBf16(data, index, stride, cols, out, outAt, outStride);
-            case F16 -> throw new IllegalArgumentException("F16");
+        int size = type.bytes();
+        int c = 0;
+        for (; c <= cols - LANES; c += LANES) {
+            for (int step = 0; step < STEPS; step++) {
+                long at = size * (index + c + step * stride);
+                if (type == DType.BF16) {
+                    bringBf16(data, at, size * stride, step * LANES);
+                } else {
+                    bringF32(data, at, size * stride, step * LANES);
+                }
+            }
+            finish(out, outAt + c * outStride, outStride);
         }
-        for (int c = cols / LANES * LANES; c < cols; c++) {
+        for (; c < cols; c++) {
             for (int r = 0; r < LANES; r++) {
                 out[outAt + c * outStride + r] = type.read(data, index + c + r * stride);
             }
         }
     }
 
-    private void runF32(MemorySegment data, long index, long stride, int cols, float[] out, int outAt, int outStride) {
-        for (int c = 0; c <= cols - LANES; c += LANES) {
-            for (int step = 0; step < STEPS; step++) {
-                long at = index + c + step * stride;
-                if (LANES == 16) {
-                    exchange84(
-                            Unpack.floats(data, 4 * (at)),
-                            Unpack.floats(data, 4 * (at + 4 * stride)),
-                            Unpack.floats(data, 4 * (at + 8 * stride)),
-                            Unpack.floats(data, 4 * (at + 12 * stride)),
-                            block,
-                            step * LANES);
-                } else if (LANES == 8) {
-                    exchange4(
-                            Unpack.floats(data, 4 * (at)),
-                            Unpack.floats(data, 4 * (at + 4 * stride)),
-                            block,
-                            step * LANES);
-                } else {
-                    Unpack.floats(data, 4 * (at)).intoArray(block, step * LANES);
-                }
-            }
-            finish(out, outAt + c * outStride, outStride);
+    /** One step's rows, the first from byte {@code at} and all {@code stride} bytes apart, exchanged at the larger distances, to the block. */
+    private void bringF32(MemorySegment data, long at, long stride, int to) {
+        if (LANES == 16) {
+            exchange84(
+                    Unpack.floats(data, at),
+                    Unpack.floats(data, at + 4 * stride),
+                    Unpack.floats(data, at + 8 * stride),
+                    Unpack.floats(data, at + 12 * stride),
+                    block,
+                    to);
+        } else if (LANES == 8) {
+            exchange4(Unpack.floats(data, at), Unpack.floats(data, at + 4 * stride), block, to);
+        } else {
+            Unpack.floats(data, at).intoArray(block, to);
         }
     }
 
-    private void runBf16(MemorySegment data, long index, long stride, int cols, float[] out, int outAt, int outStride) {
-        for (int c = 0; c <= cols - LANES; c += LANES) {
-            for (int step = 0; step < STEPS; step++) {
-                long at = index + c + step * stride;
-                if (LANES == 16) {
-                    exchange84(
-                            Unpack.bf16s(data, 2 * (at)),
-                            Unpack.bf16s(data, 2 * (at + 4 * stride)),
-                            Unpack.bf16s(data, 2 * (at + 8 * stride)),
-                            Unpack.bf16s(data, 2 * (at + 12 * stride)),
-                            block,
-                            step * LANES);
-                } else if (LANES == 8) {
-                    exchange4(
-                            Unpack.bf16s(data, 2 * (at)),
-                            Unpack.bf16s(data, 2 * (at + 4 * stride)),
-                            block,
-                            step * LANES);
-                } else {
-                    Unpack.bf16s(data, 2 * (at)).intoArray(block, step * LANES);
-                }
-            }
-            finish(out, outAt + c * outStride, outStride);
+    private void bringBf16(MemorySegment data, long at, long stride, int to) {
+        if (LANES == 16) {
+            exchange84(
+                    Unpack.bf16s(data, at),
+                    Unpack.bf16s(data, at + 4 * stride),
+                    Unpack.bf16s(data, at + 8 * stride),
+                    Unpack.bf16s(data, at + 12 * stride),
+                    block,
+                    to);
+        } else if (LANES == 8) {
+            exchange4(Unpack.bf16s(data, at), Unpack.bf16s(data, at + 4 * stride), block, to);
+        } else {
+            Unpack.bf16s(data, at).intoArray(block, to);
         }
     }
 
