@@ -15,7 +15,12 @@ import jdk.incubator.vector.FloatVector;
  * sets the pace.
  */
 final class MatVec {
-    private static final int OUTPUTS = 48;
+    /** Tasks that a call is cut into, or more. */
+    private static final int TASKS = 16;
+    /** The most weights of a task: a processor takes a while to follow a stream at full pace, so a task's are long ones. */
+    private static final int WEIGHTS = 1 << 17;
+    /** Outputs of a task are a multiple of this: sums are added up in whole vectors. */
+    private static final int OUTPUTS = 16;
     /** Weights that are enough to tell how fast memory is read. */
     private static final long TELLING = 1 << 17;
 
@@ -43,9 +48,10 @@ final class MatVec {
     /** {@code cs[i] (+)= alpha · a[m, k] · bs[i]ᵀ}: a dot product an output. */
     void multiplyTransposed(Tensor a, List<Operand> bs, List<Tensor> cs, float alpha, boolean accumulate) {
         int m = (int) a.rows();
+        int outputs = outputs(cs.stream().mapToLong(Tensor::cols).sum(), a.cols());
         tasks.clear();
-        for (int i = 0; i < bs.size(); i++) {
-            tasks.add(Math.toIntExact(Math.ceilDiv(cs.get(i).cols(), (long) OUTPUTS)));
+        for (Tensor c : cs) {
+            tasks.add(Math.toIntExact(Math.ceilDiv(c.cols(), (long) outputs)));
         }
         RowVector[][] rows = arranged(a, bs);
         boolean sideBySide = ways.second();
@@ -53,9 +59,9 @@ final class MatVec {
         workers.run(tasks.total(), (task, worker) -> {
             int item = tasks.item(task);
             Tensor c = cs.get(item);
-            float[] out = rowScratch(worker, OUTPUTS);
-            int first = tasks.local(item, task) * OUTPUTS;
-            int count = Math.min(OUTPUTS, (int) c.cols() - first);
+            float[] out = rowScratch(worker, outputs);
+            int first = tasks.local(item, task) * outputs;
+            int count = Math.min(outputs, (int) c.cols() - first);
             for (int i = 0; i < m; i++) {
                 dots[worker].run(bs.get(item), first, count, rows[item][i], out, sideBySide);
                 Elements.writeRow(out, 0, count, c.segment(), c.offset(i, first), alpha, accumulate);
@@ -63,6 +69,12 @@ final class MatVec {
         });
         long weights = bs.stream().mapToLong(b -> b.rows() * b.cols()).sum();
         ways.took(sideBySide, weights, System.nanoTime() - start);
+    }
+
+    /** Of a task. */
+    private static int outputs(long all, long inputs) {
+        long outputs = Math.min(Math.ceilDiv(all, (long) TASKS), WEIGHTS / inputs);
+        return Math.toIntExact(Math.max(1, Math.ceilDiv(outputs, (long) OUTPUTS)) * OUTPUTS);
     }
 
     /** The rows of {@code a} as each weight wants them; weights that lie alike share them. */

@@ -25,6 +25,8 @@ final class RowDots {
     private static final int UPPER = 0xFFFF0000;
     /** Rows that are read side by side. */
     private static final int STREAMS = 4;
+    /** Rows whose edges are added together, while their lines are in the first-level cache. */
+    private static final int EDGES = 16;
 
     /**
      * A step of the loops over a row. C2 unrolls loops whose step it knows and loads their lines in any order, which hides the stream from the
@@ -94,9 +96,7 @@ final class RowDots {
         }
         int size = b.type().bytes();
         long stride = size * b.stride();
-        long head = first * stride;
-        long tail = head + (long) size * (x.count() - UNIT);
-        long units = head + (long) size * x.head();
+        long units = first * stride + (long) size * x.head();
         int quarter = sideBySide ? rows / STREAMS : 0;
         for (int i = 0; i < quarter; i++) {
             if (b.type() == DType.BF16) {
@@ -104,19 +104,18 @@ final class RowDots {
             } else {
                 f32(b.data(), units + i * stride, quarter * stride, x, i * LANES, quarter * LANES);
             }
+            addEdges(b, first, i, STREAMS, quarter, x);
         }
-        for (int i = STREAMS * quarter; i < rows; i++) {
-            if (b.type() == DType.BF16) {
-                bf16(b.data(), units + i * stride, x, i * LANES);
-            } else {
-                f32(b.data(), units + i * stride, x, i * LANES);
+        for (int i = STREAMS * quarter; i < rows; i += EDGES) {
+            int end = Math.min(rows, i + EDGES);
+            for (int r = i; r < end; r++) {
+                if (b.type() == DType.BF16) {
+                    bf16(b.data(), units + r * stride, x, r * LANES);
+                } else {
+                    f32(b.data(), units + r * stride, x, r * LANES);
+                }
             }
-        }
-        if (x.head() > 0) {
-            addEdges(b, head, rows, x.values(), 0, x.firstMask());
-        }
-        if (x.tail() > 0) {
-            addEdges(b, tail, rows, x.values(), UNIT, x.lastMask());
+            addEdges(b, first, i, end - i, 1, x);
         }
         for (int i = 0; i < rows; i += LANES) {
             VectorMath.sums(sums, i * LANES, out, i);
@@ -203,24 +202,38 @@ final class RowDots {
         d.intoArray(sums, sum + 3 * apart);
     }
 
+    /** Adds what lies before the first unit and after the last, of {@code count} rows {@code apart}, of which the first's sum is the i-th. */
+    private void addEdges(Operand.Dense b, long first, int i, int count, int apart, RowVector x) {
+        long row = b.type().bytes() * (first + i) * b.stride();
+        if (x.head() > 0) {
+            addUnits(b, row, i, count, apart, x.values(), 0, x.firstMask());
+        }
+        if (x.tail() > 0) {
+            long last = row + (long) b.type().bytes() * (x.count() - UNIT);
+            addUnits(b, last, i, count, apart, x.values(), UNIT, x.lastMask());
+        }
+    }
+
     /** Adds a masked unit of each row, from byte {@code at} of the first. */
-    private void addEdges(Operand.Dense b, long at, int rows, float[] v, int unit, int[] mask) {
-        long stride = b.type().bytes() * b.stride();
+    private void addUnits(Operand.Dense b, long at, int i, int count, int apart, float[] v, int unit, int[] mask) {
+        long stride = b.type().bytes() * b.stride() * apart;
         FloatVector v0 = FloatVector.fromArray(SPECIES, v, unit), v1 = FloatVector.fromArray(SPECIES, v, unit + LANES);
         IntVector m0 = IntVector.fromArray(INTS, mask, 0), m1 = IntVector.fromArray(INTS, mask, LANES);
         if (b.type() == DType.BF16) {
-            for (int r = 0; r < rows; r++) {
+            for (int r = 0; r < count; r++) {
+                int to = (i + r * apart) * LANES;
                 IntVector w = words(b.data(), at + r * stride).and(m0);
-                FloatVector sum = FloatVector.fromArray(SPECIES, sums, r * LANES);
-                odd(w).fma(v1, even(w).fma(v0, sum)).intoArray(sums, r * LANES);
+                FloatVector sum = FloatVector.fromArray(SPECIES, sums, to);
+                odd(w).fma(v1, even(w).fma(v0, sum)).intoArray(sums, to);
             }
         } else {
-            for (int r = 0; r < rows; r++) {
+            for (int r = 0; r < count; r++) {
+                int to = (i + r * apart) * LANES;
                 FloatVector w0 = words(b.data(), at + r * stride).and(m0).reinterpretAsFloats();
                 FloatVector w1 =
                         words(b.data(), at + r * stride + 4L * LANES).and(m1).reinterpretAsFloats();
-                FloatVector sum = FloatVector.fromArray(SPECIES, sums, r * LANES);
-                w1.fma(v1, w0.fma(v0, sum)).intoArray(sums, r * LANES);
+                FloatVector sum = FloatVector.fromArray(SPECIES, sums, to);
+                w1.fma(v1, w0.fma(v0, sum)).intoArray(sums, to);
             }
         }
     }
