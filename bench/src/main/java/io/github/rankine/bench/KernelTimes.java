@@ -19,6 +19,9 @@ final class KernelTimes {
     /** Among the methods that need not be overridden; the others are about memory. */
     private static final Set<String> COMPUTING = Set.of("copy", "clear", "matmulNT", "matmulNN");
 
+    /** Operands of a list that are named one by one. */
+    private static final int NAMED = 4;
+
     private final Map<String, Long> nanos = new HashMap<>();
 
     /** {@code kernels}, timed from here on. */
@@ -57,6 +60,7 @@ final class KernelTimes {
         return switch (operand) {
             case Tensor tensor -> tensor.rows() + "x" + tensor.cols();
             case Weight weight -> weight.rows() + "x" + weight.cols();
+            case List<?> many when many.size() > NAMED -> many.size() + " operands";
             case List<?> several -> several.stream().map(KernelTimes::shape).collect(Collectors.joining("+"));
             default -> "";
         };
