@@ -22,7 +22,12 @@ final class Workers implements AutoCloseable {
         void run(int index, int worker);
     }
 
-    /** Long enough to bridge the gap between two kernels, short enough to leave an idle machine idle. */
+    /**
+     * How long a thread without work stays awake: long enough to bridge what one thread does alone between two loops, for to wake another one
+     * takes fifty microseconds on a virtual machine; short enough to leave an idle machine idle.
+     */
+    private static final long AWAKE_NANOS = 1_000_000;
+    /** Times that the caller looks for the others' end before it lets other threads run. */
     private static final int SPINS = 4000;
 
     private final Thread[] threads;
@@ -72,14 +77,14 @@ final class Workers implements AutoCloseable {
 
     private void work(int worker) {
         Job last = null;
-        int spins = 0;
+        long idleSince = System.nanoTime();
         while (!closed) {
             Job current = job;
             if (current != last) {
                 last = current;
                 current.help(worker);
-                spins = 0;
-            } else if (spins++ < SPINS) {
+                idleSince = System.nanoTime();
+            } else if (System.nanoTime() - idleSince < AWAKE_NANOS) {
                 Thread.onSpinWait();
             } else {
                 // Whoever publishes a job after the flag is set sees it; a job from before is seen here.

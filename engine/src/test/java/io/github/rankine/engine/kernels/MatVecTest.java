@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Products of few rows with weights that begin anywhere in a cache line, as those of checkpoints do. */
 class MatVecTest {
@@ -54,6 +55,29 @@ class MatVecTest {
                         }
                     }
                 }
+            }
+        }
+    }
+
+    /** Tasks are cut by the number of outputs and the length of rows: from sixteen outputs to many, whole ones or not. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 15, 16, 17, 255, 257, 3072, 5003})
+    void everyOutputBelongsToATask(int outputs) {
+        try (Arena arena = Arena.ofShared();
+                Kernels kernels = KernelsLookup.named("vector", 2)) {
+            DenseWeight weight =
+                    new DenseWeight(DType.BF16, outputs, 64, arena.allocate(outputs * 64L * DType.BF16.bytes(), 64));
+            for (int output = 0; output < outputs; output++) {
+                DType.BF16.write(weight.data(), output * 64L + output % 64, output % 251 + 1);
+            }
+            Tensor x = Tensor.allocate(arena, 1, 64);
+            for (int i = 0; i < 64; i++) {
+                x.set(0, i, i + 1);
+            }
+            Tensor y = Tensor.allocate(arena, 1, outputs);
+            kernels.matmulNT(x, weight, y, 1, false);
+            for (int output = 0; output < outputs; output++) {
+                assertThat(y.get(0, output)).as("output %s", output).isEqualTo((output % 64 + 1) * (output % 251 + 1));
             }
         }
     }
