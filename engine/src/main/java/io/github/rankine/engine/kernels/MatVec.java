@@ -15,7 +15,7 @@ import jdk.incubator.vector.FloatVector;
  * sets the pace.
  */
 final class MatVec {
-    /** Tasks that a call is cut into, or more. */
+    /** Tasks, about, that a call is cut into at least: enough for several threads to end together. */
     private static final int TASKS = 16;
     /** The most weights of a task: a processor takes a while to follow a stream at full pace, so a task's are long ones. */
     private static final int WEIGHTS = 1 << 17;
