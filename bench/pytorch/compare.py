@@ -94,7 +94,9 @@ parser.add_argument("what", choices=["step", "generate", "products"])
 parser.add_argument("--rounds", type=int, default=3, help="runs of each side (default: %(default)s)")
 parser.add_argument("--types", default="float32,bfloat16", help="PyTorch's types (default: %(default)s)")
 parser.add_argument("--avx2", action="store_true", help="hold both sides to 256-bit vectors")
+parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of either side (default: %(default)s)")
 options, arguments = parser.parse_known_args()
+arguments += ["--threads", str(options.threads)]
 if options.what == "step":
     figures = [("tokens_per_second", "tokens/s"), ("peak_memory_bytes", "peak memory, MiB")]
     whole_runs("step", arguments, options, figures)

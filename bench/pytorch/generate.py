@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import time
@@ -15,7 +14,7 @@ parser.add_argument("--model", required=True)
 parser.add_argument("--prompt-length", type=int, default=512)
 parser.add_argument("--new-tokens", type=int, default=64)
 parser.add_argument("--runs", type=int, default=6)
-parser.add_argument("--threads", type=int, default=os.cpu_count(), help="as Rankine's: one per processor")
+parser.add_argument("--threads", type=int, required=True)
 parser.add_argument("--type", choices=["float32", "bfloat16"], default="float32")
 args = parser.parse_args()
 

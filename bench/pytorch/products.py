@@ -1,14 +1,13 @@
 """torch.nn.functional.linear over the layers' shapes: for each line `rows out in` of standard input, its GFLOP/s."""
 
 import argparse
-import os
 import sys
 import time
 
 import torch
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--threads", type=int, default=os.cpu_count(), help="as Rankine's: one per processor")
+parser.add_argument("--threads", type=int, required=True)
 parser.add_argument("--type", choices=["float32", "bfloat16"], default="float32")
 args = parser.parse_args()
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import time
@@ -17,7 +16,7 @@ parser.add_argument("--batch", type=int, default=4)
 parser.add_argument("--length", type=int, default=256)
 parser.add_argument("--rank", type=int, default=8)
 parser.add_argument("--steps", type=int, default=7)
-parser.add_argument("--threads", type=int, default=os.cpu_count(), help="as Rankine's: one per processor")
+parser.add_argument("--threads", type=int, required=True)
 parser.add_argument("--type", choices=["float32", "bfloat16"], default="float32")
 args = parser.parse_args()
 

@@ -15,11 +15,11 @@ import jdk.incubator.vector.FloatVector;
  * sets the pace.
  */
 final class MatVec {
-    /** Tasks, about, that a call is cut into at least: enough for several threads to end together. */
+    /** A task has a sixteenth of a call's outputs, or about, so that several threads end together. */
     private static final int TASKS = 16;
-    /** The most weights of a task: a processor takes a while to follow a stream at full pace, so a task's are long ones. */
+    /** Or it has about this many weights, if those are fewer: long enough a stream for a processor to come to full pace. */
     private static final int WEIGHTS = 1 << 17;
-    /** Outputs of a task are a multiple of this: sums are added up in whole vectors. */
+    /** Outputs of a task are a multiple of this, for sums are added up in whole vectors. */
     private static final int OUTPUTS = 16;
     /** Weights that are enough to tell how fast memory is read. */
     private static final long TELLING = 1 << 17;
@@ -48,7 +48,7 @@ final class MatVec {
     /** {@code cs[i] (+)= alpha · a[m, k] · bs[i]ᵀ}: a dot product an output. */
     void multiplyTransposed(Tensor a, List<Operand> bs, List<Tensor> cs, float alpha, boolean accumulate) {
         int m = (int) a.rows();
-        int outputs = outputs(cs.stream().mapToLong(Tensor::cols).sum(), a.cols());
+        int outputs = taskOutputs(cs.stream().mapToLong(Tensor::cols).sum(), a.cols());
         tasks.clear();
         for (Tensor c : cs) {
             tasks.add(Math.toIntExact(Math.ceilDiv(c.cols(), (long) outputs)));
@@ -71,8 +71,8 @@ final class MatVec {
         ways.took(sideBySide, weights, System.nanoTime() - start);
     }
 
-    /** Of a task. */
-    private static int outputs(long all, long inputs) {
+    /** Outputs of a task, of {@code all} that a call has. */
+    private static int taskOutputs(long all, long inputs) {
         long outputs = Math.min(Math.ceilDiv(all, (long) TASKS), WEIGHTS / inputs);
         return Math.toIntExact(Math.max(1, Math.ceilDiv(outputs, (long) OUTPUTS)) * OUTPUTS);
     }
