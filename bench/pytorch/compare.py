@@ -51,7 +51,7 @@ def whole_runs(script, arguments, options, figures):
 
 
 def products(arguments, options):
-    """Every product of the layers, both sides in turn within two processes that live through the whole comparison."""
+    """Every product of the layers and the multiply-adds' peak, all in turn within processes that live through the whole comparison."""
     cases = [(rows, *shape) for rows in ROWS for shape in SHAPES]
     sides = [
         [RUN, "products", "--weights", "f32", *arguments],
@@ -63,30 +63,41 @@ def products(arguments, options):
         for side in sides
     ]
 
-    def measure(process, case):
+    def measure(process, line):
         # Threads of the side before, which spin for a while in case more work comes, are left to fall asleep.
         time.sleep(0.1)
-        process.stdin.write("%d %d %d\n" % case)
+        process.stdin.write(line + "\n")
         process.stdin.flush()
-        line = process.stdout.readline()
-        if not line:
+        answer = process.stdout.readline()
+        if not answer:
             sys.exit("bench/compare: a side ended early")
-        return float(line)
+        return float(answer)
 
-    print("GFLOP/s             Rankine F32  Rankine BF16   PyTorch   F32/PyTorch  BF16/F32")
-    ratios = []
+    def round(case):
+        line = "%d %d %d" % case
+        return [measure(processes[0], "peak"), *(measure(process, line) for process in processes)]
+
+    print("GFLOP/s             Rankine F32  of peak  Rankine BF16   PyTorch  F32/PyTorch  BF16/F32")
+    to_torch, to_f32, to_peak = {}, {}, {}
     # What has just begun loads and compiles: all sides are up and warm before the first case counts.
     for _ in range(10):
-        for process in processes:
-            measure(process, cases[0])
+        round(cases[0])
     for case in cases:
-        rounds = [[measure(process, case) for process in processes] for _ in range(options.rounds + 1)][1:]
-        f32, bf16, torch = (statistics.median(side) for side in zip(*rounds))
-        to_torch = statistics.median(r[0] / r[2] for r in rounds)
-        to_f32 = statistics.median(r[1] / r[0] for r in rounds)
-        ratios.append(to_torch)
-        print(f"{'%d x %dx%d' % case:20}{f32:11.1f}{bf16:14.1f}{torch:10.1f}{to_torch:14.2f}{to_f32:10.2f}", flush=True)
-    print(f"geometric mean of F32/PyTorch: {math.exp(statistics.fmean(map(math.log, ratios))):.2f}, least {min(ratios):.2f}")
+        rounds = [round(case) for _ in range(options.rounds + 1)][1:]
+        _, f32, bf16, torch = (statistics.median(side) for side in zip(*rounds))
+        to_peak[case] = statistics.median(r[1] / r[0] for r in rounds)
+        to_torch[case] = statistics.median(r[1] / r[3] for r in rounds)
+        to_f32[case] = statistics.median(r[2] / r[1] for r in rounds)
+        print(
+            f"{'%d x %dx%d' % case:20}{f32:11.1f}{to_peak[case]:9.2f}{bf16:14.1f}{torch:10.1f}"
+            f"{to_torch[case]:13.2f}{to_f32[case]:10.2f}",
+            flush=True,
+        )
+    for name, ratios in ("F32/PyTorch", to_torch), ("BF16/F32", to_f32):
+        mean = math.exp(statistics.fmean(map(math.log, ratios.values())))
+        print(f"{name}: geometric mean {mean:.2f}, least {min(ratios.values()):.2f}")
+    shares = [share for (rows, *_), share in to_peak.items() if rows >= 512]
+    print(f"of peak, 512 rows and more: mean {statistics.fmean(shares):.2f}, least {min(shares):.2f}")
 
 
 parser = argparse.ArgumentParser(prog="bench/compare", description=__doc__)

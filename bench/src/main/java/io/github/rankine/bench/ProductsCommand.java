@@ -23,7 +23,7 @@ import picocli.CommandLine.Option;
         name = "products",
         mixinStandardHelpOptions = true,
         description = "For each line 'rows outputs inputs' of standard input, prints the GFLOP/s of that linear layer's"
-                + " product.")
+                + " product; for a line 'peak', that of multiply-adds in registers.")
 final class ProductsCommand implements Runnable {
     private static final double WARM_UP_SECONDS = 1;
     private static final double FLOP = 1e10;
@@ -42,9 +42,14 @@ final class ProductsCommand implements Runnable {
         DType type = Operands.type("--weights", weights);
         Map<String, Case> cases = new HashMap<>();
         try (Kernels kernels = options.open();
+                MultiplyAddRate peak = new MultiplyAddRate(options.threads());
                 Arena arena = Arena.ofShared();
                 BufferedReader in = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8))) {
             for (String line = in.readLine(); line != null; line = in.readLine()) {
+                if (line.equals("peak")) {
+                    print(gigaflops(peak));
+                    continue;
+                }
                 boolean fresh = !cases.containsKey(line);
                 Case operands = cases.computeIfAbsent(line, text -> parse(text, type, kernels, arena));
                 if (fresh) {
@@ -54,12 +59,16 @@ final class ProductsCommand implements Runnable {
                         kernels.finish();
                     }
                 }
-                System.out.printf(Locale.ROOT, "%.3f%n", gigaflops(kernels, operands));
-                System.out.flush();
+                print(gigaflops(kernels, operands));
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private static void print(double gigaflops) {
+        System.out.printf(Locale.ROOT, "%.3f%n", gigaflops);
+        System.out.flush();
     }
 
     private static Case parse(String line, DType type, Kernels kernels, Arena arena) {
@@ -87,5 +96,14 @@ final class ProductsCommand implements Runnable {
         }
         kernels.finish();
         return flop * repeats / (System.nanoTime() - start);
+    }
+
+    private static double gigaflops(MultiplyAddRate peak) {
+        int repeats = (int) Math.ceil(FLOP / peak.flop());
+        long start = System.nanoTime();
+        for (int i = 0; i < repeats; i++) {
+            peak.run();
+        }
+        return peak.flop() * repeats / (System.nanoTime() - start);
     }
 }

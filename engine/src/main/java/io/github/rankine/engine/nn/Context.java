@@ -6,6 +6,7 @@ import io.github.rankine.engine.tape.AttentionOperations;
 import io.github.rankine.engine.tape.Tape;
 import io.github.rankine.engine.tape.Variable;
 import io.github.rankine.engine.tensor.Tensor;
+import java.util.Arrays;
 
 /**
  * Where the rows of a forward pass stand.
@@ -39,6 +40,28 @@ record Context(
         int limit = cache.length() + count;
         AttentionSpans spans = new AttentionSpans(new int[] {0}, new int[] {count}, new int[] {0}, new int[] {limit});
         return new Context(positions, limit, new int[] {0, count}, spans, null, cache);
+    }
+
+    /** The same rows as keys, of which only the last is asked for what it attends to. */
+    Context onlyLast() {
+        AttentionSpans last = new AttentionSpans(new int[] {0}, new int[] {1}, new int[] {0}, spans.keyCount());
+        return new Context(positions, positionLimit, starts, last, prefix, cache);
+    }
+
+    /** How many of the rows, the last ones, are queries: their results are wanted. */
+    int queries() {
+        return Arrays.stream(spans.queryCount()).sum();
+    }
+
+    /** Positions of those rows. */
+    int[] queryPositions() {
+        return Arrays.copyOfRange(positions, positions.length - queries(), positions.length);
+    }
+
+    /** Those rows of {@code x}, which lives on. */
+    Variable queries(Tape tape, Variable x) {
+        int count = queries();
+        return count == x.rows() ? x : tape.rows(x, (int) x.rows() - count, count);
     }
 
     /** Attention over the cache, after adding these keys and values to it. */

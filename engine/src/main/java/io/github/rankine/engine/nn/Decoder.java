@@ -128,11 +128,14 @@ public final class Decoder implements AutoCloseable {
     /** The last hidden state {@code [1, d]} after {@code ids}, which follow the tokens in the cache and join them. */
     public Variable forward(Tape tape, int[] ids, KeyValueCache cache) {
         adaptation.begin(new int[] {0, ids.length}, new int[] {ids.length - 1});
-        Variable all = blocks(tape, ids, Context.after(cache, ids.length), false);
+        Variable x = blocks(tape, ids, Context.after(cache, ids.length), false);
         cache.advance(ids.length);
-        Variable last = TokenOperations.gatherRows(tape, all, new int[] {ids.length - 1});
-        tape.done(all);
-        return normalise(tape, last);
+        if (x.rows() > 1) {
+            Variable all = x;
+            x = TokenOperations.gatherRows(tape, all, new int[] {ids.length - 1});
+            tape.done(all);
+        }
+        return normalise(tape, x);
     }
 
     /** Hidden states {@code [m, d]} to logits {@code [m, vocabulary]}. */
@@ -145,21 +148,22 @@ public final class Decoder implements AutoCloseable {
         if (positionEmbedding != null) {
             x = TokenOperations.addEmbedding(tape, x, context.positions(), positionEmbedding);
         }
+        // Of the last block generation needs all keys and values, but only the last token's result. Adapters of
+        // sequences' own want whole sequences.
+        boolean lastRowDoes = context.cache() != null && !adaptation.isPerSequence();
         for (int layer = 0; layer < blocks.size(); layer++) {
             tape.mark();
             DecoderBlock block = blocks.get(layer);
             int index = layer;
+            Context here = lastRowDoes && layer == blocks.size() - 1 ? context.onlyLast() : context;
             if (recompute) {
                 Variable before = x;
                 List<Variable> others = context.prefix() == null ? List.of() : List.of(context.prefix());
                 x = tape.recomputed(
-                        before,
-                        others,
-                        block.isTrainable(),
-                        (inner, input) -> block.apply(inner, input, context, index));
+                        before, others, block.isTrainable(), (inner, input) -> block.apply(inner, input, here, index));
                 tape.done(before);
             } else {
-                x = block.apply(tape, x, context, index);
+                x = block.apply(tape, x, here, index);
             }
         }
         tape.mark();

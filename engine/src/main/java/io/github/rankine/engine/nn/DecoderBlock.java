@@ -11,14 +11,15 @@ import java.util.stream.Stream;
  * One layer of a decoder, normalised before each half (Vaswani et al. 2017; Xiong et al. 2020).
  *
  * <pre>
- *   x ─┬─ norm ─ attention ─ + ─┬─ norm ─ MLP ─ + ─ y      all [n, d]
+ *   x ─┬─ norm ─ attention ─ + ─┬─ norm ─ MLP ─ + ─ y      [n, d]
  *      └────────────────────────┘└──────────────┘
  * </pre>
  */
 public record DecoderBlock(Norm attentionNorm, SelfAttention attention, Norm mlpNorm, Mlp mlp) {
+    /** {@code x [n, d]} to the results {@code [q, d]} of the context's queries. */
     Variable apply(Tape tape, Variable x, Context context, int layer) {
         Variable attended = attention.apply(tape, attentionNorm.apply(tape, x), context, layer);
-        Variable middle = PointwiseOperations.residual(tape, x, attended);
+        Variable middle = PointwiseOperations.residual(tape, context.queries(tape, x), attended);
         tape.done(x);
         Variable transformed = mlp.apply(tape, mlpNorm.apply(tape, middle));
         Variable y = PointwiseOperations.residual(tape, middle, transformed);

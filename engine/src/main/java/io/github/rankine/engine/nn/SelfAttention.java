@@ -18,7 +18,7 @@ import java.util.List;
  * </pre>
  */
 public sealed interface SelfAttention {
-    /** {@code x [n, d]} to {@code [n, d]}; {@code x} is not read after. */
+    /** {@code x [n, d]} to the results {@code [q, d]} of the context's queries; {@code x} is not read after. */
     Variable apply(Tape tape, Variable x, Context context, int layer);
 
     List<Linear> linears();
@@ -30,9 +30,9 @@ public sealed interface SelfAttention {
             implements SelfAttention {
         @Override
         public Variable apply(Tape tape, Variable x, Context context, int layer) {
-            List<Variable> projected = Linear.apply(tape, x, q, k, v);
-            Variable queries = rotate(tape, projected.get(0), context);
-            Variable keys = rotate(tape, projected.get(1), context);
+            List<Variable> projected = project(tape, x, context.queries(tape, x));
+            Variable queries = rotate(tape, projected.get(0), context, context.queryPositions());
+            Variable keys = rotate(tape, projected.get(1), context, context.positions());
             Variable values = projected.get(2);
             tape.done(x);
             Variable mixed;
@@ -52,9 +52,17 @@ public sealed interface SelfAttention {
             return y;
         }
 
-        private Variable rotate(Tape tape, Variable projected, Context context) {
+        private List<Variable> project(Tape tape, Variable x, Variable asking) {
+            if (asking == x) {
+                return Linear.apply(tape, x, q, k, v);
+            }
+            List<Variable> asked = Linear.apply(tape, x, k, v);
+            return List.of(q.apply(tape, asking), asked.get(0), asked.get(1));
+        }
+
+        private Variable rotate(Tape tape, Variable projected, Context context, int[] positions) {
             return AttentionOperations.rotary(
-                    tape, projected, context.positions(), rotary.upTo(context.positionLimit()), shape.headDim());
+                    tape, projected, positions, rotary.upTo(context.positionLimit()), shape.headDim());
         }
 
         @Override
@@ -80,7 +88,7 @@ public sealed interface SelfAttention {
                 mixed = context.cached(
                         tape,
                         layer,
-                        projected.value().cols(0, width),
+                        context.queries(tape, projected).value().cols(0, width),
                         projected.value().cols(width, width),
                         projected.value().cols(2 * width, width),
                         shape);

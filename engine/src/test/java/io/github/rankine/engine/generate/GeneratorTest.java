@@ -8,10 +8,15 @@ import io.github.rankine.engine.RankineException;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.kernels.KernelsLookup;
 import io.github.rankine.engine.nn.Decoder;
+import io.github.rankine.engine.nn.KeyValueCache;
 import io.github.rankine.engine.nn.TinyDecoder;
+import io.github.rankine.engine.tape.Tape;
+import io.github.rankine.engine.tape.Variable;
+import io.github.rankine.engine.tape.Workspace;
 import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.IntStream;
@@ -46,6 +51,24 @@ class GeneratorTest {
             text = IntStream.concat(IntStream.of(text), IntStream.of(token)).toArray();
         }
         assertThat(generated).hasSize(12);
+    }
+
+    @Test
+    void aPromptInPartsEndsInTheLogitsOfTheWhole() {
+        float[] whole = lastLogits(PROMPT);
+        for (int first = 0; first < PROMPT.length; first++) {
+            try (Workspace workspace = Workspace.empty(kernels);
+                    KeyValueCache cache = decoder.newCache(PROMPT.length, kernels)) {
+                workspace.reserve(1 << 20);
+                Tape tape = Tape.withoutGradients(kernels, workspace);
+                if (first > 0) {
+                    tape.done(decoder.forward(tape, Arrays.copyOf(PROMPT, first), cache));
+                }
+                Variable hidden = decoder.forward(tape, Arrays.copyOfRange(PROMPT, first, PROMPT.length), cache);
+                assertThat(hidden.rows()).isOne();
+                assertThat(decoder.logits(tape, hidden).value().toArray()).containsExactly(whole, within(1e-5f));
+            }
+        }
     }
 
     @Test

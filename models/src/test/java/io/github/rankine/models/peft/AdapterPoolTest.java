@@ -5,6 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.github.rankine.engine.RankineException;
+import io.github.rankine.engine.generate.GenerationConfig;
+import io.github.rankine.engine.generate.Generator;
 import io.github.rankine.engine.generate.Logits;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.kernels.KernelsLookup;
@@ -30,6 +32,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.zip.CRC32;
 import org.junit.jupiter.api.AfterEach;
@@ -149,6 +152,18 @@ class AdapterPoolTest {
         model.decoder().activate();
         float[] base = logits(sequences);
         assertThat(together).isNotEqualTo(base);
+    }
+
+    @Test
+    void aSequenceWithAnAdapterOfItsOwnIsContinuedAsWithThatAdapter() {
+        loadSixteen();
+        int[] prompt = tokens(new Random(4), 9);
+        GenerationConfig greedy = GenerationConfig.greedy(6, Set.of());
+        Generator generator = new Generator(model.decoder(), kernels);
+        model.decoder().activatePerSequence(List.of(pool.get("adapter-0")));
+        List<Integer> own = generator.generate(prompt, greedy, _ -> true);
+        model.decoder().activate(pool.get("adapter-0"));
+        assertThat(generator.generate(prompt, greedy, _ -> true)).isEqualTo(own);
     }
 
     /** What a row gives depends on no other row's adapter, bit for bit. */
