@@ -25,7 +25,7 @@ import picocli.CommandLine.Option;
         mixinStandardHelpOptions = true,
         description =
                 "Continues a prompt of random tokens, greedily, several times; figures are medians after the first"
-                        + " time.")
+                        + " time. The read bandwidth is measured every few tokens.")
 final class GenerateCommand implements Runnable {
     @Option(names = "--model", required = true, paramLabel = "DIR", description = "Folder of a checkpoint.")
     private Path model;
@@ -52,7 +52,6 @@ final class GenerateCommand implements Runnable {
         }
         double[] prefill = new double[runs];
         double[] decode = new double[runs];
-        double[] read = new double[runs];
         try (CausalLanguageModel base = CausalLanguageModel.open(model, Optional.ofNullable(quantize));
                 Kernels kernels = options.open();
                 ReadBandwidth bandwidth = new ReadBandwidth(options.threads())) {
@@ -67,27 +66,28 @@ final class GenerateCommand implements Runnable {
                 if (run == 1) {
                     options.warmedUp();
                 }
-                long[] times = new long[newTokens];
-                int[] known = new int[1];
-                long start = System.nanoTime();
+                TokenClock clock = new TokenClock(() -> bandwidth.measure(weights));
                 generator.generate(prompt, GenerationConfig.greedy(newTokens, Set.of()), _ -> {
-                    times[known[0]++] = System.nanoTime();
+                    clock.token();
                     return true;
                 });
-                if (known[0] < newTokens) {
+                if (clock.tokens() < newTokens) {
                     throw new RankineException("the model takes "
                             + base.decoder().maxPositions() + " tokens: lower --prompt-length or --new-tokens");
                 }
-                prefill[run] = promptLength / ((times[0] - start) * 1e-9);
-                read[run] = bandwidth.measure(weights);
-                decode[run] = (newTokens - 1) / ((times[newTokens - 1] - times[0]) * 1e-9);
+                prefill[run] = promptLength / clock.firstSeconds();
+                decode[run] = (newTokens - 1) / clock.followingSeconds();
+                bandwidth.measure(weights);
+                if (run == 0) {
+                    bandwidth.forget();
+                }
             }
-            options.print(result(prefill, decode, read, kernels, weights));
+            options.print(result(prefill, decode, bandwidth.median(), kernels, weights));
         }
     }
 
     private ObjectNode result(
-            double[] prefill, double[] decode, double[] read, Kernels kernels, List<MemorySegment> weights) {
+            double[] prefill, double[] decode, double limit, Kernels kernels, List<MemorySegment> weights) {
         ObjectNode result = Json.mapper().createObjectNode();
         result.put("model", model.toString());
         result.put("kernels", kernels.name());
@@ -103,7 +103,6 @@ final class GenerateCommand implements Runnable {
         result.put("decode_bytes_per_second", bytes);
         if (kernels.counters().isEmpty()) {
             // What is measured is the host's bandwidth, which means nothing for weights on a device.
-            double limit = Median.of(Arrays.copyOfRange(read, 1, runs));
             result.put("read_bytes_per_second", limit);
             result.put("decode_share_of_bandwidth", bytes / limit);
         }

@@ -23,21 +23,39 @@ public final class ReadBandwidth implements AutoCloseable {
 
     private final int threads;
     private final ExecutorService pool;
+    private final List<Double> oneStream = new ArrayList<>();
+    private final List<Double> fourStreams = new ArrayList<>();
 
     public ReadBandwidth(int threads) {
         this.threads = threads;
         pool = Executors.newFixedThreadPool(threads);
     }
 
-    /** Bytes per second, of the faster way. */
-    public double measure(List<MemorySegment> memory) {
-        return Math.max(measure(memory, 1), measure(memory, 4));
+    /** Reads it all in each way, and notes how fast. */
+    void measure(List<MemorySegment> memory) {
+        oneStream.add(bytesPerSecond(memory, 1));
+        fourStreams.add(bytesPerSecond(memory, 4));
     }
 
-    private double measure(List<MemorySegment> memory, int streams) {
+    private double bytesPerSecond(List<MemorySegment> memory, int streams) {
         long start = System.nanoTime();
         read(memory, streams);
         return memory.stream().mapToLong(MemorySegment::byteSize).sum() / ((System.nanoTime() - start) * 1e-9);
+    }
+
+    /** Forgets what was measured until now: the warm-up. */
+    void forget() {
+        oneStream.clear();
+        fourStreams.clear();
+    }
+
+    /** Bytes per second of the faster way, the median of all measured. */
+    double median() {
+        return Math.max(median(oneStream), median(fourStreams));
+    }
+
+    private static double median(List<Double> samples) {
+        return Median.of(samples.stream().mapToDouble(Double::doubleValue).toArray());
     }
 
     /** Reads it all as one stream or four; the sum keeps the compiler from leaving that out. */

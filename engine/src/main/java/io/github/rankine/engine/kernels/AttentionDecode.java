@@ -24,8 +24,8 @@ final class AttentionDecode {
     private static final int COMBINED = 1 << 14;
     /** Blocks of keys that are enough to tell how fast they are read. */
     private static final int TELLING = 8;
-    /** Beside a head's output, its largest score and the sum of its exponentials. */
-    private static final int STATISTICS = 2;
+    /** Beside a head's output, a vector of whose lanes the exponentials' sum is the sum, and the largest score. */
+    private static final int STATISTICS = LANES + 1;
 
     private final Workers workers;
     private final Scratch[] scratch;
@@ -115,7 +115,7 @@ final class AttentionDecode {
             for (int head = 0; head < shape.heads(); head++) {
                 int at = call.partAt(task, query, head);
                 Arrays.fill(parts, at, at + call.partSize(), 0f);
-                parts[at + headDim] = Float.NEGATIVE_INFINITY;
+                parts[at + call.partSize() - 1] = Float.NEGATIVE_INFINITY;
             }
             return;
         }
@@ -130,14 +130,7 @@ final class AttentionDecode {
                 VectorMath.sums(s.sums, i * LANES, s.scores, head * KEYS + i);
             }
         }
-        // Loops of their own: what one head's steps wait for, another's can be done meanwhile.
-        for (int head = 0; head < shape.heads(); head++) {
-            parts[call.partAt(task, query, head) + headDim] = scale(s.scores, head * KEYS, keys, shape.scale());
-        }
-        for (int head = 0; head < shape.heads(); head++) {
-            int at = call.partAt(task, query, head);
-            parts[at + headDim + 1] = exponentials(s.scores, head * KEYS, parts[at + headDim]);
-        }
+        softmax(call, task, query, keys, s);
         s.fetch(call.v, key, keys, (long) shape.kvHeads() * headDim);
         for (int head = 0; head < shape.heads(); head++) {
             int col = head / shape.group() * headDim;
@@ -156,7 +149,19 @@ final class AttentionDecode {
         long stride = 4 * k.stride();
         int d = 0;
         for (; d <= headDim - 4 * LANES; d += 4 * LANES) {
-            fourVectorsOfDots(data, k.offset(row, col + d), stride, keys, query, from + d, sums);
+            FloatVector q0 = FloatVector.fromArray(SPECIES, query, from + d);
+            FloatVector q1 = FloatVector.fromArray(SPECIES, query, from + d + LANES);
+            FloatVector q2 = FloatVector.fromArray(SPECIES, query, from + d + 2 * LANES);
+            FloatVector q3 = FloatVector.fromArray(SPECIES, query, from + d + 3 * LANES);
+            long at = k.offset(row, col + d);
+            for (int i = 0; i < keys; i++) {
+                long key = at + i * stride;
+                FloatVector even = Elements.load(data, key).fma(q0, FloatVector.fromArray(SPECIES, sums, i * LANES));
+                FloatVector odd = Elements.load(data, key + 4L * LANES).mul(q1);
+                even = Elements.load(data, key + 8L * LANES).fma(q2, even);
+                odd = Elements.load(data, key + 12L * LANES).fma(q3, odd);
+                even.add(odd).intoArray(sums, i * LANES);
+            }
         }
         for (; d <= headDim - LANES; d += LANES) {
             FloatVector q = FloatVector.fromArray(SPECIES, query, from + d);
@@ -175,43 +180,43 @@ final class AttentionDecode {
         }
     }
 
-    private static void fourVectorsOfDots(
-            MemorySegment data, long at, long stride, int keys, float[] query, int from, float[] sums) {
-        FloatVector q0 = FloatVector.fromArray(SPECIES, query, from);
-        FloatVector q1 = FloatVector.fromArray(SPECIES, query, from + LANES);
-        FloatVector q2 = FloatVector.fromArray(SPECIES, query, from + 2 * LANES);
-        FloatVector q3 = FloatVector.fromArray(SPECIES, query, from + 3 * LANES);
-        for (int i = 0; i < keys; i++) {
-            long key = at + i * stride;
-            FloatVector even = Elements.load(data, key).fma(q0, FloatVector.fromArray(SPECIES, sums, i * LANES));
-            FloatVector odd = Elements.load(data, key + 4L * LANES).mul(q1);
-            even = Elements.load(data, key + 8L * LANES).fma(q2, even);
-            odd = Elements.load(data, key + 12L * LANES).fma(q3, odd);
-            even.add(odd).intoArray(sums, i * LANES);
+    /**
+     * Turns each head's scores into exponentials relative to the largest of them, and writes the statistics; in loops over all heads, for
+     * what one head's steps wait for, another's can be done meanwhile.
+     */
+    private void softmax(Call call, int task, int query, int keys, Scratch s) {
+        float[] scores = s.scores;
+        int heads = call.shape.heads();
+        int statistics = call.partAt(task, query, 0) + call.shape.headDim();
+        int apart = call.partSize();
+        FloatVector scale = FloatVector.broadcast(SPECIES, call.shape.scale());
+        FloatVector nothing = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
+        for (int head = 0; head < heads; head++) {
+            int at = head * KEYS;
+            // What lies behind the keys counts for nothing.
+            for (int i = at + keys; i < at + KEYS; i++) {
+                scores[i] = Float.NEGATIVE_INFINITY;
+            }
+            FloatVector largest = nothing;
+            for (int i = at; i < at + KEYS; i += LANES) {
+                FloatVector scaled = FloatVector.fromArray(SPECIES, scores, i).mul(scale);
+                scaled.intoArray(scores, i);
+                largest = VectorMath.larger(largest, scaled);
+            }
+            parts[statistics + head * apart + LANES] = VectorMath.largest(largest);
         }
-    }
-
-    /** Scales the scores and returns the largest; what lies behind them becomes −∞. */
-    private static float scale(float[] scores, int at, int keys, float factor) {
-        Arrays.fill(scores, at + keys, at + KEYS, Float.NEGATIVE_INFINITY);
-        FloatVector largest = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
-        for (int i = at; i < at + KEYS; i += LANES) {
-            FloatVector scaled = FloatVector.fromArray(SPECIES, scores, i).mul(factor);
-            scaled.intoArray(scores, i);
-            largest = VectorMath.larger(largest, scaled);
+        for (int head = 0; head < heads; head++) {
+            int to = statistics + head * apart;
+            FloatVector largest = FloatVector.broadcast(SPECIES, parts[to + LANES]);
+            FloatVector sum = FloatVector.zero(SPECIES);
+            for (int i = head * KEYS; i < (head + 1) * KEYS; i += LANES) {
+                FloatVector e =
+                        VectorMath.exp(FloatVector.fromArray(SPECIES, scores, i).sub(largest));
+                e.intoArray(scores, i);
+                sum = sum.add(e);
+            }
+            sum.intoArray(parts, to);
         }
-        return VectorMath.largest(largest);
-    }
-
-    private static float exponentials(float[] scores, int at, float max) {
-        FloatVector sum = FloatVector.zero(SPECIES);
-        for (int i = at; i < at + KEYS; i += LANES) {
-            FloatVector e =
-                    VectorMath.exp(FloatVector.fromArray(SPECIES, scores, i).sub(max));
-            e.intoArray(scores, i);
-            sum = sum.add(e);
-        }
-        return VectorMath.sum(sum);
     }
 
     /** {@code out = Σ weights[i] · v[row + i]}. */
@@ -221,7 +226,20 @@ final class AttentionDecode {
         long stride = 4 * v.stride();
         int d = 0;
         for (; d <= headDim - 4 * LANES; d += 4 * LANES) {
-            fourVectorsOfOutput(data, v.offset(row, col + d), stride, keys, weights, from, out, to + d);
+            FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0, s2 = s0, s3 = s0;
+            long at = v.offset(row, col + d);
+            for (int i = 0; i < keys; i++) {
+                long value = at + i * stride;
+                FloatVector w = FloatVector.broadcast(SPECIES, weights[from + i]);
+                s0 = Elements.load(data, value).fma(w, s0);
+                s1 = Elements.load(data, value + 4L * LANES).fma(w, s1);
+                s2 = Elements.load(data, value + 8L * LANES).fma(w, s2);
+                s3 = Elements.load(data, value + 12L * LANES).fma(w, s3);
+            }
+            s0.intoArray(out, to + d);
+            s1.intoArray(out, to + d + LANES);
+            s2.intoArray(out, to + d + 2 * LANES);
+            s3.intoArray(out, to + d + 3 * LANES);
         }
         for (; d <= headDim - LANES; d += LANES) {
             FloatVector sum = FloatVector.zero(SPECIES);
@@ -242,43 +260,40 @@ final class AttentionDecode {
         }
     }
 
-    private static void fourVectorsOfOutput(
-            MemorySegment data, long at, long stride, int keys, float[] weights, int from, float[] out, int to) {
-        FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0, s2 = s0, s3 = s0;
-        for (int i = 0; i < keys; i++) {
-            long value = at + i * stride;
-            FloatVector w = FloatVector.broadcast(SPECIES, weights[from + i]);
-            s0 = Elements.load(data, value).fma(w, s0);
-            s1 = Elements.load(data, value + 4L * LANES).fma(w, s1);
-            s2 = Elements.load(data, value + 8L * LANES).fma(w, s2);
-            s3 = Elements.load(data, value + 12L * LANES).fma(w, s3);
-        }
-        s0.intoArray(out, to);
-        s1.intoArray(out, to + LANES);
-        s2.intoArray(out, to + 2 * LANES);
-        s3.intoArray(out, to + 3 * LANES);
-    }
-
     private void combine(Call call, int sequence, int query, int head, int first, int end, Scratch s) {
         int headDim = call.shape.headDim();
+        int at = call.partAt(first, query, head);
+        int apart = call.partAt(1, 0, 0);
+        int blocks = end - first;
+        float[] factors = s.factors(blocks);
         float max = Float.NEGATIVE_INFINITY;
-        for (int task = first; task < end; task++) {
-            max = Math.max(max, parts[call.partAt(task, query, head) + headDim]);
+        for (int i = 0; i < blocks; i++) {
+            factors[i] = parts[at + i * apart + headDim + LANES];
+            max = Math.max(max, factors[i]);
         }
-        Arrays.fill(s.output, 0, headDim, 0f);
-        double sum = 0;
-        for (int task = first; task < end; task++) {
-            int at = call.partAt(task, query, head);
-            float factor = (float) Math.exp(parts[at + headDim] - max);
-            sum += (double) factor * parts[at + headDim + 1];
-            for (int d = 0; d < headDim; d++) {
-                s.output[d] = Math.fma(factor, parts[at + d], s.output[d]);
-            }
+        for (int i = 0; i < blocks; i += LANES) {
+            VectorMath.exp(FloatVector.fromArray(SPECIES, factors, i).sub(max)).intoArray(factors, i);
         }
+        // What a last vector of features has beyond them is overwritten by the lanes of the sum.
+        for (int d = 0; d < headDim; d += LANES) {
+            weightedSum(at + d, apart, blocks, factors, s.output, d);
+        }
+        weightedSum(at + headDim, apart, blocks, factors, s.output, headDim);
+        float sum = VectorMath.sum(FloatVector.fromArray(SPECIES, s.output, headDim));
         long row = (long) call.spans.queryStart()[sequence] + query;
-        long at = call.out.offset(row, (long) head * headDim);
-        Elements.writeRow(s.output, 0, headDim, call.out.segment(), at, (float) (1 / sum), false);
+        long to = call.out.offset(row, (long) head * headDim);
+        Elements.writeRow(s.output, 0, headDim, call.out.segment(), to, 1 / sum, false);
         call.logSumExp.set(row, head, (float) (max + Math.log(sum)));
+    }
+
+    /** A vector of {@code out}: the blocks' vectors, which lie {@code apart} from {@code from} on, each times its factor. */
+    private void weightedSum(int from, int apart, int blocks, float[] factors, float[] out, int to) {
+        FloatVector sum = FloatVector.zero(SPECIES);
+        for (int i = 0; i < blocks; i++) {
+            FloatVector factor = FloatVector.broadcast(SPECIES, factors[i]);
+            sum = FloatVector.fromArray(SPECIES, parts, from + i * apart).fma(factor, sum);
+        }
+        sum.intoArray(out, to);
     }
 
     /** One worker's memory. */
@@ -287,6 +302,8 @@ final class AttentionDecode {
         float[] scores = new float[0];
         float[] sums = new float[KEYS * LANES];
         float[] output = new float[0];
+        /** Of each block, for what it found. */
+        private float[] factors = new float[0];
         /** How {@link #fetch} reads. */
         boolean sideBySide;
         /** Read by nobody; keeps the compiler from leaving {@link #fetch} out. */
@@ -296,11 +313,21 @@ final class AttentionDecode {
         void ensure(AttentionShape shape) {
             if (queries.length < shape.heads() * shape.headDim()) {
                 queries = new float[shape.heads() * shape.headDim()];
-                output = new float[queries.length];
+            }
+            if (output.length < shape.headDim() + LANES) {
+                output = new float[shape.headDim() + LANES];
             }
             if (scores.length < shape.heads() * KEYS) {
                 scores = new float[shape.heads() * KEYS];
             }
+        }
+
+        /** Room for {@code count} blocks' factors, in whole vectors. */
+        float[] factors(int count) {
+            if (factors.length < count) {
+                factors = new float[Math.ceilDiv(count, LANES) * LANES];
+            }
+            return factors;
         }
 
         /**

@@ -202,38 +202,41 @@ final class RowDots {
         d.intoArray(sums, sum + 3 * apart);
     }
 
-    /** Adds what lies before the first unit and after the last, of {@code count} rows {@code apart}, of which the first's sum is the i-th. */
+    /**
+     * Adds what lies before the first unit and after the last, of {@code count} rows {@code apart}, of which the first's sum is the i-th. It
+     * is one method for both ends because C2 gives a method of this size a compilation of its own: as two, it took them into their
+     * caller, came to its limit there, and let vectors be objects.
+     */
     private void addEdges(Operand.Dense b, long first, int i, int count, int apart, RowVector x) {
-        long row = b.type().bytes() * (first + i) * b.stride();
-        if (x.head() > 0) {
-            addUnits(b, row, i, count, apart, x.values(), 0, x.firstMask());
-        }
-        if (x.tail() > 0) {
-            long last = row + (long) b.type().bytes() * (x.count() - UNIT);
-            addUnits(b, last, i, count, apart, x.values(), UNIT, x.lastMask());
-        }
-    }
-
-    /** Adds a masked unit of each row, from byte {@code at} of the first. */
-    private void addUnits(Operand.Dense b, long at, int i, int count, int apart, float[] v, int unit, int[] mask) {
-        long stride = b.type().bytes() * b.stride() * apart;
-        FloatVector v0 = FloatVector.fromArray(SPECIES, v, unit), v1 = FloatVector.fromArray(SPECIES, v, unit + LANES);
-        IntVector m0 = IntVector.fromArray(INTS, mask, 0), m1 = IntVector.fromArray(INTS, mask, LANES);
-        if (b.type() == DType.BF16) {
-            for (int r = 0; r < count; r++) {
-                int to = (i + r * apart) * LANES;
-                IntVector w = words(b.data(), at + r * stride).and(m0);
-                FloatVector sum = FloatVector.fromArray(SPECIES, sums, to);
-                odd(w).fma(v1, even(w).fma(v0, sum)).intoArray(sums, to);
+        int bytes = b.type().bytes();
+        long stride = bytes * b.stride() * apart;
+        for (int unit = 0; unit <= UNIT; unit += UNIT) {
+            if ((unit == 0 ? x.head() : x.tail()) == 0) {
+                continue;
             }
-        } else {
-            for (int r = 0; r < count; r++) {
-                int to = (i + r * apart) * LANES;
-                FloatVector w0 = words(b.data(), at + r * stride).and(m0).reinterpretAsFloats();
-                FloatVector w1 =
-                        words(b.data(), at + r * stride + 4L * LANES).and(m1).reinterpretAsFloats();
-                FloatVector sum = FloatVector.fromArray(SPECIES, sums, to);
-                w1.fma(v1, w0.fma(v0, sum)).intoArray(sums, to);
+            int[] mask = unit == 0 ? x.firstMask() : x.lastMask();
+            IntVector m0 = IntVector.fromArray(INTS, mask, 0), m1 = IntVector.fromArray(INTS, mask, LANES);
+            FloatVector v0 = FloatVector.fromArray(SPECIES, x.values(), unit);
+            FloatVector v1 = FloatVector.fromArray(SPECIES, x.values(), unit + LANES);
+            long at = bytes * ((first + i) * b.stride() + (unit == 0 ? 0 : x.count() - UNIT));
+            int to = i * LANES;
+            if (b.type() == DType.BF16) {
+                for (int r = 0; r < count; r++) {
+                    IntVector w = words(b.data(), at).and(m0);
+                    FloatVector sum = FloatVector.fromArray(SPECIES, sums, to);
+                    odd(w).fma(v1, even(w).fma(v0, sum)).intoArray(sums, to);
+                    at += stride;
+                    to += apart * LANES;
+                }
+            } else {
+                for (int r = 0; r < count; r++) {
+                    FloatVector w0 = words(b.data(), at).and(m0).reinterpretAsFloats();
+                    FloatVector w1 = words(b.data(), at + 4L * LANES).and(m1).reinterpretAsFloats();
+                    FloatVector sum = FloatVector.fromArray(SPECIES, sums, to);
+                    w1.fma(v1, w0.fma(v0, sum)).intoArray(sums, to);
+                    at += stride;
+                    to += apart * LANES;
+                }
             }
         }
     }

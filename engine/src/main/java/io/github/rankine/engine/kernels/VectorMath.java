@@ -94,32 +94,39 @@ final class VectorMath {
 
     /**
      * {@link #sum} of LANES vectors, which lie one after another from {@code at} and are overwritten, as a vector at {@code to}: one
-     * rearrangement for each of them instead of one for each halving.
+     * rearrangement for each of them instead of one for each halving. What two halvings give stays in registers, for an array's vectors lie
+     * across two cache lines each.
      */
     static void sums(float[] vectors, int at, float[] out, int to) {
-        if (LANES > 8) {
-            for (int i = at; i < at + 8 * LANES; i += LANES) {
-                folded(vectors, i, 8 * LANES, UPPER_8, SWAP_8).intoArray(vectors, i);
-            }
-        }
-        if (LANES > 4) {
+        if (LANES == 16) {
             for (int i = at; i < at + 4 * LANES; i += LANES) {
-                folded(vectors, i, 4 * LANES, UPPER_4, SWAP_4).intoArray(vectors, i);
+                FloatVector even = folded(vector(vectors, i), vector(vectors, i + 8 * LANES), UPPER_8, SWAP_8);
+                FloatVector odd =
+                        folded(vector(vectors, i + 4 * LANES), vector(vectors, i + 12 * LANES), UPPER_8, SWAP_8);
+                folded(even, odd, UPPER_4, SWAP_4).intoArray(vectors, i);
+            }
+        } else if (LANES == 8) {
+            for (int i = at; i < at + 4 * LANES; i += LANES) {
+                folded(vector(vectors, i), vector(vectors, i + 4 * LANES), UPPER_4, SWAP_4)
+                        .intoArray(vectors, i);
             }
         }
+        FloatVector even = vector(vectors, at);
+        FloatVector odd = vector(vectors, at + LANES);
         if (LANES > 2) {
-            for (int i = at; i < at + 2 * LANES; i += LANES) {
-                folded(vectors, i, 2 * LANES, UPPER_2, SWAP_2).intoArray(vectors, i);
-            }
+            even = folded(even, vector(vectors, at + 2 * LANES), UPPER_2, SWAP_2);
+            odd = folded(odd, vector(vectors, at + 3 * LANES), UPPER_2, SWAP_2);
         }
-        folded(vectors, at, LANES, UPPER_1, SWAP_1).intoArray(out, to);
+        folded(even, odd, UPPER_1, SWAP_1).intoArray(out, to);
+    }
+
+    private static FloatVector vector(float[] vectors, int at) {
+        return FloatVector.fromArray(SPECIES, vectors, at);
     }
 
     /** Adds the halves of two vectors, the first one's into the lower lanes and the second one's into the upper. */
     private static FloatVector folded(
-            float[] vectors, int at, int distance, VectorMask<Float> upper, VectorShuffle<Float> swap) {
-        FloatVector a = FloatVector.fromArray(SPECIES, vectors, at);
-        FloatVector b = FloatVector.fromArray(SPECIES, vectors, at + distance);
+            FloatVector a, FloatVector b, VectorMask<Float> upper, VectorShuffle<Float> swap) {
         return a.blend(b, upper).add(b.blend(a, upper).rearrange(swap));
     }
 
