@@ -58,6 +58,8 @@ final class GenerateCommand implements Runnable {
             List<MemorySegment> weights = base.decoder().parameters().stream()
                     .flatMap(parameter -> parameter.value().segments().stream())
                     .toList();
+            // What can be measured is the host's bandwidth, which means nothing for weights on a device.
+            boolean onHost = kernels.counters().isEmpty();
             Generator generator = new Generator(base.decoder(), kernels);
             int[] prompt = new Random(0)
                     .ints(promptLength, 0, base.decoder().vocabularySize())
@@ -66,7 +68,8 @@ final class GenerateCommand implements Runnable {
                 if (run == 1) {
                     options.warmedUp();
                 }
-                TokenClock clock = new TokenClock(() -> bandwidth.measure(weights));
+                TokenClock clock =
+                        onHost ? TokenClock.withPauses(() -> bandwidth.measure(weights)) : TokenClock.withoutPauses();
                 generator.generate(prompt, GenerationConfig.greedy(newTokens, Set.of()), _ -> {
                     clock.token();
                     return true;
@@ -77,17 +80,28 @@ final class GenerateCommand implements Runnable {
                 }
                 prefill[run] = promptLength / clock.firstSeconds();
                 decode[run] = (newTokens - 1) / clock.followingSeconds();
-                bandwidth.measure(weights);
+                if (onHost) {
+                    bandwidth.measure(weights);
+                }
                 if (run == 0) {
                     bandwidth.forget();
                 }
             }
-            options.print(result(prefill, decode, bandwidth.median(), kernels, weights));
+            ObjectNode result = result(prefill, decode, kernels, weights);
+            if (onHost) {
+                double limit = bandwidth.median();
+                result.put("read_bytes_per_second", limit);
+                result.put(
+                        "decode_share_of_bandwidth",
+                        result.get("decode_bytes_per_second").asDouble() / limit);
+            }
+            options.putKernelTimes(result, runs - 1);
+            ThisProcess.putPeakMemory(result);
+            options.print(result);
         }
     }
 
-    private ObjectNode result(
-            double[] prefill, double[] decode, double limit, Kernels kernels, List<MemorySegment> weights) {
+    private ObjectNode result(double[] prefill, double[] decode, Kernels kernels, List<MemorySegment> weights) {
         ObjectNode result = Json.mapper().createObjectNode();
         result.put("model", model.toString());
         result.put("kernels", kernels.name());
@@ -101,13 +115,6 @@ final class GenerateCommand implements Runnable {
         double bytes = tokensPerSecond
                 * weights.stream().mapToLong(MemorySegment::byteSize).sum();
         result.put("decode_bytes_per_second", bytes);
-        if (kernels.counters().isEmpty()) {
-            // What is measured is the host's bandwidth, which means nothing for weights on a device.
-            result.put("read_bytes_per_second", limit);
-            result.put("decode_share_of_bandwidth", bytes / limit);
-        }
-        options.putKernelTimes(result, runs - 1);
-        ThisProcess.putPeakMemory(result);
         return result;
     }
 }

@@ -13,7 +13,9 @@ import jdk.incubator.vector.VectorSpecies;
 /** Fused multiply-adds in registers, as fast as some threads can do them: what no product can exceed. */
 public final class MultiplyAddRate implements AutoCloseable {
     private static final VectorSpecies<Float> FLOATS = FloatVector.SPECIES_PREFERRED;
-    private static final int STEPS = 1 << 20;
+    /** So many that waking the threads takes no time beside them. */
+    private static final int STEPS = 1 << 23;
+
     private static final int ACCUMULATORS = 12;
 
     private final int threads;

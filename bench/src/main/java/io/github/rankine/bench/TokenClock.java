@@ -10,6 +10,7 @@ final class TokenClock {
     /** Threads that wait for more of the text are left to fall asleep before something else is measured. */
     private static final int PAUSE_MILLIS = 3;
 
+    private final int period;
     private final Runnable meanwhile;
     private final long start = System.nanoTime();
     private long first;
@@ -20,9 +21,18 @@ final class TokenClock {
 
     private int tokens;
 
-    /** Runs {@code meanwhile} in the pauses. */
-    TokenClock(Runnable meanwhile) {
+    private TokenClock(int period, Runnable meanwhile) {
+        this.period = period;
         this.meanwhile = meanwhile;
+    }
+
+    /** Runs {@code meanwhile} every few tokens. */
+    static TokenClock withPauses(Runnable meanwhile) {
+        return new TokenClock(PERIOD, meanwhile);
+    }
+
+    static TokenClock withoutPauses() {
+        return new TokenClock(Integer.MAX_VALUE, () -> {});
     }
 
     /** A token is there. */
@@ -34,7 +44,7 @@ final class TokenClock {
             first = last;
         }
         tokens++;
-        if (tokens % PERIOD == 0) {
+        if (tokens % period == 0) {
             pause();
         }
     }

@@ -182,7 +182,8 @@ final class AttentionDecode {
 
     /**
      * Turns each head's scores into exponentials relative to the largest of them, and writes the statistics; in loops over all heads, for
-     * what one head's steps wait for, another's can be done meanwhile.
+     * what one head's steps wait for, another's can be done meanwhile. Like its neighbours it is long enough for C2 to compile it by itself:
+     * their caller would come to C2's limit with all of them.
      */
     private void softmax(Call call, int task, int query, int keys, Scratch s) {
         float[] scores = s.scores;
@@ -260,6 +261,7 @@ final class AttentionDecode {
         }
     }
 
+    /** Puts together what the blocks found for a head, and writes it. */
     private void combine(Call call, int sequence, int query, int head, int first, int end, Scratch s) {
         int headDim = call.shape.headDim();
         int at = call.partAt(first, query, head);

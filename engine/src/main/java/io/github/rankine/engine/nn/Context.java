@@ -44,18 +44,26 @@ record Context(
 
     /** The same rows as keys, of which only the last is asked for what it attends to. */
     Context onlyLast() {
+        if (queries() == 1) {
+            return this;
+        }
         AttentionSpans last = new AttentionSpans(new int[] {0}, new int[] {1}, new int[] {0}, spans.keyCount());
         return new Context(positions, positionLimit, starts, last, prefix, cache);
     }
 
     /** How many of the rows, the last ones, are queries: their results are wanted. */
     int queries() {
-        return Arrays.stream(spans.queryCount()).sum();
+        int count = 0;
+        for (int sequence = 0; sequence < spans.sequences(); sequence++) {
+            count += spans.queryCount()[sequence];
+        }
+        return count;
     }
 
-    /** Positions of those rows. */
+    /** Positions of those rows; where that is all of them, the same array, of which a device keeps one copy. */
     int[] queryPositions() {
-        return Arrays.copyOfRange(positions, positions.length - queries(), positions.length);
+        int first = positions.length - queries();
+        return first == 0 ? positions : Arrays.copyOfRange(positions, first, positions.length);
     }
 
     /** Those rows of {@code x}, which lives on. */

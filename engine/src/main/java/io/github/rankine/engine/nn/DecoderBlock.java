@@ -11,8 +11,8 @@ import java.util.stream.Stream;
  * One layer of a decoder, normalised before each half (Vaswani et al. 2017; Xiong et al. 2020).
  *
  * <pre>
- *   x ─┬─ norm ─ attention ─ + ─┬─ norm ─ MLP ─ + ─ y      [n, d]
- *      └────────────────────────┘└──────────────┘
+ *   x [n, d] ─┬─ norm ─ attention ─ + ─┬─ norm ─ MLP ─ + ─ y [q, d]
+ *             └────────────────────────┘└──────────────┘
  * </pre>
  */
 public record DecoderBlock(Norm attentionNorm, SelfAttention attention, Norm mlpNorm, Mlp mlp) {

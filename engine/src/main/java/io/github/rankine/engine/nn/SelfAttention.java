@@ -13,7 +13,7 @@ import java.util.List;
  *
  * <pre>
  *   x [n, d] ─┬─ q ─ rotary ─┐
- *             ├─ k ─ rotary ─┼─ attention ─ o ─ y [n, d]
+ *             ├─ k ─ rotary ─┼─ attention ─ o ─ y [q, d]
  *             └─ v ──────────┘
  * </pre>
  */
