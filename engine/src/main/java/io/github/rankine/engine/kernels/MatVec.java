@@ -15,9 +15,9 @@ import jdk.incubator.vector.FloatVector;
  * sets the pace.
  */
 final class MatVec {
-    /** A task has a sixteenth of a call's outputs, or about, so that several threads end together. */
-    private static final int TASKS = 16;
-    /** Or it has about this many weights, if those are fewer: long enough a stream for a processor to come to full pace. */
+    /** Tasks of a call for each thread, or about: more of them end more evenly, but each begins with a microsecond in which memory only starts to flow. */
+    private static final int TASKS = 2;
+    /** Or a task has about this many weights, if those are fewer: long enough a stream for a processor to come to full pace. */
     private static final int WEIGHTS = 1 << 17;
     /** Outputs of a task are a multiple of this, for sums are added up in whole vectors. */
     private static final int OUTPUTS = 16;
@@ -72,8 +72,8 @@ final class MatVec {
     }
 
     /** Outputs of a task, of {@code all} that a call has. */
-    private static int taskOutputs(long all, long inputs) {
-        long outputs = Math.min(Math.ceilDiv(all, (long) TASKS), WEIGHTS / inputs);
+    private int taskOutputs(long all, long inputs) {
+        long outputs = Math.min(Math.ceilDiv(all, (long) TASKS * workers.count()), WEIGHTS / inputs);
         return Math.toIntExact(Math.max(1, Math.ceilDiv(outputs, (long) OUTPUTS)) * OUTPUTS);
     }
 

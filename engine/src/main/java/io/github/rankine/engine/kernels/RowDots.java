@@ -26,7 +26,7 @@ final class RowDots {
     /** Rows that are read side by side. */
     private static final int STREAMS = 4;
     /** Rows whose edges are added together, while their lines are in the first-level cache. */
-    private static final int EDGES = 16;
+    private static final int EDGES = 32;
 
     /**
      * A step of the loops over a row. C2 unrolls loops whose step it knows and loads their lines in any order, which hides the stream from the
@@ -34,7 +34,7 @@ final class RowDots {
      */
     private final int step;
 
-    /** A vector of sums for each row. */
+    /** A vector of sums for each row; and one before them and one after them, to which nothing is added. */
     private float[] sums = new float[0];
 
     private final QuantizedDots quantizedDots = new QuantizedDots();
@@ -59,7 +59,7 @@ final class RowDots {
             case Operand.Quantized quantized -> {
                 if (QuantizedDots.areWholeBlocks(quantized.weight())) {
                     for (int r = 0; r < rows; r++) {
-                        out[r] = quantizedDots.run(quantized.weight(), first + r, x.values(), 2 * UNIT);
+                        out[r] = quantizedDots.run(quantized.weight(), first + r, x.values(), RowVector.UNITS);
                     }
                 } else {
                     unpackedDots(quantized, first, rows, x, out);
@@ -73,7 +73,7 @@ final class RowDots {
             float sum = 0;
             for (int i = 0; i < x.count(); i++) {
                 float weight = b.type().read(b.data(), (first + r) * b.stride() + i);
-                sum = Math.fma(weight, x.values()[2 * UNIT + i], sum);
+                sum = Math.fma(weight, x.values()[RowVector.UNITS + i], sum);
             }
             out[r] = sum;
         }
@@ -91,153 +91,196 @@ final class RowDots {
 
     private void inPlace(Operand.Dense b, long first, int rows, RowVector x, float[] out, boolean sideBySide) {
         int whole = Math.ceilDiv(rows, LANES) * LANES;
-        if (sums.length < whole * LANES) {
-            sums = new float[whole * LANES];
+        if (sums.length < (whole + 2) * LANES) {
+            sums = new float[(whole + 2) * LANES];
         }
         int size = b.type().bytes();
         long stride = size * b.stride();
         long units = first * stride + (long) size * x.head();
         int quarter = sideBySide ? rows / STREAMS : 0;
-        for (int i = 0; i < quarter; i++) {
-            if (b.type() == DType.BF16) {
-                bf16(b.data(), units + i * stride, quarter * stride, x, i * LANES, quarter * LANES);
-            } else {
-                f32(b.data(), units + i * stride, quarter * stride, x, i * LANES, quarter * LANES);
-            }
-            addEdges(b, first, i, STREAMS, quarter, x);
+        int rest = STREAMS * quarter;
+        if (b.type() == DType.BF16) {
+            bf16InFour(b.data(), units, stride, quarter, x);
+            bf16(b.data(), units, stride, rest, rows, x);
+        } else {
+            f32InFour(b.data(), units, stride, quarter, x);
+            f32(b.data(), units, stride, rest, rows, x);
         }
-        for (int i = STREAMS * quarter; i < rows; i += EDGES) {
-            int end = Math.min(rows, i + EDGES);
-            for (int r = i; r < end; r++) {
-                if (b.type() == DType.BF16) {
-                    bf16(b.data(), units + r * stride, x, r * LANES);
-                } else {
-                    f32(b.data(), units + r * stride, x, r * LANES);
-                }
-            }
-            addEdges(b, first, i, end - i, 1, x);
-        }
+        addEdges(b, first, rows, x);
         for (int i = 0; i < rows; i += LANES) {
-            VectorMath.sums(sums, i * LANES, out, i);
+            VectorMath.sums(sums, (i + 1) * LANES, out, i);
         }
     }
 
-    private void f32(MemorySegment data, long from, RowVector x, int sum) {
+    private void f32(MemorySegment data, long from, long stride, int first, int end, RowVector x) {
         float[] v = x.values();
-        FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
-        int count = x.count() - x.head() + UNIT;
-        long at = from;
-        for (int i = 2 * UNIT; i <= count; i += step) {
-            s0 = Elements.load(data, at).fma(FloatVector.fromArray(SPECIES, v, i), s0);
-            s1 = Elements.load(data, at + 4L * LANES).fma(FloatVector.fromArray(SPECIES, v, i + LANES), s1);
-            at += 4L * step;
+        int last = x.end();
+        for (int r = first; r < end; r++) {
+            FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
+            long at = from + r * stride;
+            for (int i = RowVector.UNITS; i < last; i += step) {
+                s0 = Elements.load(data, at).fma(FloatVector.fromArray(SPECIES, v, i), s0);
+                s1 = Elements.load(data, at + 4L * LANES).fma(FloatVector.fromArray(SPECIES, v, i + LANES), s1);
+                at += 4L * step;
+            }
+            s0.add(s1).intoArray(sums, (r + 1) * LANES);
         }
-        s0.add(s1).intoArray(sums, sum);
     }
 
-    private void bf16(MemorySegment data, long from, RowVector x, int sum) {
+    private void bf16(MemorySegment data, long from, long stride, int first, int end, RowVector x) {
         float[] v = x.values();
-        FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
-        int count = x.count() - x.head() + UNIT;
-        long at = from;
-        for (int i = 2 * UNIT; i <= count; i += step) {
-            IntVector w = words(data, at);
-            s0 = even(w).fma(FloatVector.fromArray(SPECIES, v, i), s0);
-            s1 = odd(w).fma(FloatVector.fromArray(SPECIES, v, i + LANES), s1);
-            at += 2L * step;
+        int last = x.end();
+        for (int r = first; r < end; r++) {
+            FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
+            long at = from + r * stride;
+            for (int i = RowVector.UNITS; i < last; i += step) {
+                IntVector w = words(data, at);
+                s0 = even(w).fma(FloatVector.fromArray(SPECIES, v, i), s0);
+                s1 = odd(w).fma(FloatVector.fromArray(SPECIES, v, i + LANES), s1);
+                at += 2L * step;
+            }
+            s0.add(s1).intoArray(sums, (r + 1) * LANES);
         }
-        s0.add(s1).intoArray(sums, sum);
     }
 
-    private void f32(MemorySegment data, long from, long apart, RowVector x, int sum, int sumsApart) {
+    /** In four streams, {@code quarter} rows from one to the next. */
+    private void f32InFour(MemorySegment data, long from, long stride, int quarter, RowVector x) {
         float[] v = x.values();
-        FloatVector a0 = FloatVector.zero(SPECIES), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
-        int count = x.count() - x.head() + UNIT;
-        long at = from;
-        for (int i = 2 * UNIT; i <= count; i += step) {
-            FloatVector v0 = FloatVector.fromArray(SPECIES, v, i);
-            FloatVector v1 = FloatVector.fromArray(SPECIES, v, i + LANES);
-            a0 = Elements.load(data, at).fma(v0, a0);
-            a1 = Elements.load(data, at + 4L * LANES).fma(v1, a1);
-            b0 = Elements.load(data, at + apart).fma(v0, b0);
-            b1 = Elements.load(data, at + apart + 4L * LANES).fma(v1, b1);
-            c0 = Elements.load(data, at + 2 * apart).fma(v0, c0);
-            c1 = Elements.load(data, at + 2 * apart + 4L * LANES).fma(v1, c1);
-            d0 = Elements.load(data, at + 3 * apart).fma(v0, d0);
-            d1 = Elements.load(data, at + 3 * apart + 4L * LANES).fma(v1, d1);
-            at += 4L * step;
+        int end = x.end();
+        long apart = quarter * stride;
+        int sumsApart = quarter * LANES;
+        for (int r = 0; r < quarter; r++) {
+            FloatVector a0 = FloatVector.zero(SPECIES), a1 = a0, b0 = a0, b1 = a0;
+            FloatVector c0 = a0, c1 = a0, d0 = a0, d1 = a0;
+            long at = from + r * stride;
+            for (int i = RowVector.UNITS; i < end; i += step) {
+                FloatVector v0 = FloatVector.fromArray(SPECIES, v, i);
+                FloatVector v1 = FloatVector.fromArray(SPECIES, v, i + LANES);
+                a0 = Elements.load(data, at).fma(v0, a0);
+                a1 = Elements.load(data, at + 4L * LANES).fma(v1, a1);
+                b0 = Elements.load(data, at + apart).fma(v0, b0);
+                b1 = Elements.load(data, at + apart + 4L * LANES).fma(v1, b1);
+                c0 = Elements.load(data, at + 2 * apart).fma(v0, c0);
+                c1 = Elements.load(data, at + 2 * apart + 4L * LANES).fma(v1, c1);
+                d0 = Elements.load(data, at + 3 * apart).fma(v0, d0);
+                d1 = Elements.load(data, at + 3 * apart + 4L * LANES).fma(v1, d1);
+                at += 4L * step;
+            }
+            int to = (r + 1) * LANES;
+            a0.add(a1).intoArray(sums, to);
+            b0.add(b1).intoArray(sums, to + sumsApart);
+            c0.add(c1).intoArray(sums, to + 2 * sumsApart);
+            d0.add(d1).intoArray(sums, to + 3 * sumsApart);
         }
-        store(a0.add(a1), b0.add(b1), c0.add(c1), d0.add(d1), sum, sumsApart);
     }
 
-    private void bf16(MemorySegment data, long from, long apart, RowVector x, int sum, int sumsApart) {
+    private void bf16InFour(MemorySegment data, long from, long stride, int quarter, RowVector x) {
         float[] v = x.values();
-        FloatVector a0 = FloatVector.zero(SPECIES), a1 = a0, b0 = a0, b1 = a0, c0 = a0, c1 = a0, d0 = a0, d1 = a0;
-        int count = x.count() - x.head() + UNIT;
-        long at = from;
-        for (int i = 2 * UNIT; i <= count; i += step) {
-            FloatVector v0 = FloatVector.fromArray(SPECIES, v, i);
-            FloatVector v1 = FloatVector.fromArray(SPECIES, v, i + LANES);
-            IntVector w = words(data, at);
-            a0 = even(w).fma(v0, a0);
-            a1 = odd(w).fma(v1, a1);
-            w = words(data, at + apart);
-            b0 = even(w).fma(v0, b0);
-            b1 = odd(w).fma(v1, b1);
-            w = words(data, at + 2 * apart);
-            c0 = even(w).fma(v0, c0);
-            c1 = odd(w).fma(v1, c1);
-            w = words(data, at + 3 * apart);
-            d0 = even(w).fma(v0, d0);
-            d1 = odd(w).fma(v1, d1);
-            at += 2L * step;
+        int end = x.end();
+        long apart = quarter * stride;
+        int sumsApart = quarter * LANES;
+        for (int r = 0; r < quarter; r++) {
+            FloatVector a0 = FloatVector.zero(SPECIES), a1 = a0, b0 = a0, b1 = a0;
+            FloatVector c0 = a0, c1 = a0, d0 = a0, d1 = a0;
+            long at = from + r * stride;
+            for (int i = RowVector.UNITS; i < end; i += step) {
+                FloatVector v0 = FloatVector.fromArray(SPECIES, v, i);
+                FloatVector v1 = FloatVector.fromArray(SPECIES, v, i + LANES);
+                IntVector w = words(data, at);
+                a0 = even(w).fma(v0, a0);
+                a1 = odd(w).fma(v1, a1);
+                w = words(data, at + apart);
+                b0 = even(w).fma(v0, b0);
+                b1 = odd(w).fma(v1, b1);
+                w = words(data, at + 2 * apart);
+                c0 = even(w).fma(v0, c0);
+                c1 = odd(w).fma(v1, c1);
+                w = words(data, at + 3 * apart);
+                d0 = even(w).fma(v0, d0);
+                d1 = odd(w).fma(v1, d1);
+                at += 2L * step;
+            }
+            int to = (r + 1) * LANES;
+            a0.add(a1).intoArray(sums, to);
+            b0.add(b1).intoArray(sums, to + sumsApart);
+            c0.add(c1).intoArray(sums, to + 2 * sumsApart);
+            d0.add(d1).intoArray(sums, to + 3 * sumsApart);
         }
-        store(a0.add(a1), b0.add(b1), c0.add(c1), d0.add(d1), sum, sumsApart);
-    }
-
-    private void store(FloatVector a, FloatVector b, FloatVector c, FloatVector d, int sum, int apart) {
-        a.intoArray(sums, sum);
-        b.intoArray(sums, sum + apart);
-        c.intoArray(sums, sum + 2 * apart);
-        d.intoArray(sums, sum + 3 * apart);
     }
 
     /**
-     * Adds what lies before the first unit and after the last, of {@code count} rows {@code apart}, of which the first's sum is the i-th. It
-     * is one method for both ends because C2 gives a method of this size a compilation of its own: as two, it took them into their
-     * caller, came to its limit there, and let vectors be objects.
+     * Adds what lies before the rows' first units and after their last ones: first the first row's beginning, then the lines between two rows,
+     * which hold one's end and the next one's beginning and are read once, then the last row's end; or, where rows share no lines, all
+     * beginnings and all ends. All is one method because C2 gives a method of this size a compilation of its own: smaller ones it
+     * takes into their caller, comes to its limit there, and lets vectors be objects.
      */
-    private void addEdges(Operand.Dense b, long first, int i, int count, int apart, RowVector x) {
+    private void addEdges(Operand.Dense b, long first, int count, RowVector x) {
+        if (!x.hasEdges()) {
+            return;
+        }
+        boolean shares = x.sharesLines();
         int bytes = b.type().bytes();
-        long stride = bytes * b.stride() * apart;
-        for (int unit = 0; unit <= UNIT; unit += UNIT) {
-            if ((unit == 0 ? x.head() : x.tail()) == 0) {
-                continue;
+        long stride = bytes * b.stride();
+        long row = first * stride;
+        long line = row - (long) bytes * x.tail();
+        long last = row + (long) bytes * (x.count() - UNIT);
+        for (int part = 0; part < 3; part++) {
+            long at = line;
+            int unit = RowVector.SHARED;
+            int[] tail = x.tailMask();
+            int[] head = x.headMask();
+            int units = 1;
+            int to = 0;
+            switch (part) {
+                case 0 -> {
+                    tail = x.noMask();
+                    if (!shares || first == 0) {
+                        at = row;
+                        unit = RowVector.FIRST;
+                        head = x.firstMask();
+                        units = shares ? 1 : count;
+                    }
+                }
+                case 1 -> {
+                    at += stride;
+                    units = shares ? count - 1 : 0;
+                    to = 1;
+                }
+                default -> {
+                    at += count * stride;
+                    head = x.noMask();
+                    to = count;
+                    if (!shares || first + count == b.rows()) {
+                        units = shares ? 1 : count;
+                        at = last + (count - units) * stride;
+                        unit = RowVector.LAST;
+                        tail = x.lastMask();
+                        to = 1 + count - units;
+                    }
+                }
             }
-            int[] mask = unit == 0 ? x.firstMask() : x.lastMask();
-            IntVector m0 = IntVector.fromArray(INTS, mask, 0), m1 = IntVector.fromArray(INTS, mask, LANES);
             FloatVector v0 = FloatVector.fromArray(SPECIES, x.values(), unit);
             FloatVector v1 = FloatVector.fromArray(SPECIES, x.values(), unit + LANES);
-            long at = bytes * ((first + i) * b.stride() + (unit == 0 ? 0 : x.count() - UNIT));
-            int to = i * LANES;
-            if (b.type() == DType.BF16) {
-                for (int r = 0; r < count; r++) {
-                    IntVector w = words(b.data(), at).and(m0);
-                    FloatVector sum = FloatVector.fromArray(SPECIES, sums, to);
-                    odd(w).fma(v1, even(w).fma(v0, sum)).intoArray(sums, to);
-                    at += stride;
-                    to += apart * LANES;
+            IntVector t0 = IntVector.fromArray(INTS, tail, 0), t1 = IntVector.fromArray(INTS, tail, LANES);
+            IntVector h0 = IntVector.fromArray(INTS, head, 0), h1 = IntVector.fromArray(INTS, head, LANES);
+            FloatVector before = FloatVector.fromArray(SPECIES, sums, to * LANES);
+            for (int r = to; r < to + units; r++) {
+                FloatVector after = FloatVector.fromArray(SPECIES, sums, (r + 1) * LANES);
+                IntVector w = words(b.data(), at);
+                if (b.type() == DType.BF16) {
+                    IntVector t = w.and(t0), h = w.and(h0);
+                    odd(t).fma(v1, even(t).fma(v0, before)).intoArray(sums, r * LANES);
+                    before = odd(h).fma(v1, even(h).fma(v0, after));
+                } else {
+                    IntVector second = words(b.data(), at + 4L * LANES);
+                    before = w.and(t0).reinterpretAsFloats().fma(v0, before);
+                    after = w.and(h0).reinterpretAsFloats().fma(v0, after);
+                    second.and(t1).reinterpretAsFloats().fma(v1, before).intoArray(sums, r * LANES);
+                    before = second.and(h1).reinterpretAsFloats().fma(v1, after);
                 }
-            } else {
-                for (int r = 0; r < count; r++) {
-                    FloatVector w0 = words(b.data(), at).and(m0).reinterpretAsFloats();
-                    FloatVector w1 = words(b.data(), at + 4L * LANES).and(m1).reinterpretAsFloats();
-                    FloatVector sum = FloatVector.fromArray(SPECIES, sums, to);
-                    w1.fma(v1, w0.fma(v0, sum)).intoArray(sums, to);
-                    at += stride;
-                    to += apart * LANES;
-                }
+                at += stride;
             }
+            before.intoArray(sums, (to + units) * LANES);
         }
     }
 
@@ -258,14 +301,14 @@ final class RowDots {
         FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0;
         int i = 0;
         for (; i <= x.count() - UNIT; i += UNIT) {
-            int at = i + 2 * UNIT;
+            int at = i + RowVector.UNITS;
             s0 = FloatVector.fromArray(SPECIES, unpacked, i).fma(FloatVector.fromArray(SPECIES, v, at), s0);
             s1 = FloatVector.fromArray(SPECIES, unpacked, i + LANES)
                     .fma(FloatVector.fromArray(SPECIES, v, at + LANES), s1);
         }
         float sum = VectorMath.sum(s0.add(s1));
         for (; i < x.count(); i++) {
-            sum = Math.fma(unpacked[i], v[i + 2 * UNIT], sum);
+            sum = Math.fma(unpacked[i], v[i + RowVector.UNITS], sum);
         }
         return sum;
     }

@@ -24,6 +24,14 @@ import jdk.incubator.vector.VectorShuffle;
 final class RowVector {
     /** Elements read at a time: a vector of words with two elements of bfloat16 each, or two vectors of float32. */
     static final int UNIT = 2 * LANES;
+    /** Where {@link #values} has the unit that begins a row. */
+    static final int FIRST = 0;
+    /** … the one that ends it. */
+    static final int LAST = UNIT;
+    /** … the one that has a row's end and the next one's beginning. */
+    static final int SHARED = 2 * UNIT;
+    /** … the aligned ones. */
+    static final int UNITS = 3 * UNIT;
 
     /** Of two vectors' lanes; an index beyond the first's means the second's. */
     private static final VectorShuffle<Float> EVEN = VectorShuffle.fromOp(SPECIES, i -> 2 * i);
@@ -38,6 +46,11 @@ final class RowVector {
 
     private final int[] lastMask = new int[UNIT];
 
+    private final int[] tailMask = new int[UNIT];
+    private final int[] headMask = new int[UNIT];
+    private final int[] noMask = new int[UNIT];
+
+    private boolean sharesLines;
     private int count;
     private int head;
     private int tail;
@@ -45,10 +58,10 @@ final class RowVector {
     /** Takes over row {@code i} of {@code a}, to be multiplied with rows of {@code b}. */
     void set(Tensor a, long i, Operand b) {
         count = Math.toIntExact(a.cols());
-        if (values.length < count + 2 * UNIT) {
-            values = new float[count + 2 * UNIT];
+        if (values.length < count + UNITS) {
+            values = new float[count + UNITS];
         }
-        Unpack.row(DType.F32, a.segment(), i * a.stride(), values, 2 * UNIT, count);
+        Unpack.row(DType.F32, a.segment(), i * a.stride(), values, UNITS, count);
         head = 0;
         switch (b) {
             case Operand.Dense dense -> {
@@ -58,7 +71,7 @@ final class RowVector {
             }
             case Operand.Quantized quantized -> {
                 if (QuantizedDots.separates(quantized.weight())) {
-                    for (int at = 2 * UNIT; at < count + 2 * UNIT; at += UNIT) {
+                    for (int at = UNITS; at < count + UNITS; at += UNIT) {
                         separate(at);
                     }
                 }
@@ -78,14 +91,21 @@ final class RowVector {
     private void arrange(Operand.Dense b) {
         head = head(b, count);
         tail = (count - head) % UNIT;
-        System.arraycopy(values, 2 * UNIT, values, 0, UNIT);
-        System.arraycopy(values, 2 * UNIT + count - UNIT, values, UNIT, UNIT);
-        System.arraycopy(values, 2 * UNIT + head, values, 2 * UNIT, count - head);
+        System.arraycopy(values, UNITS, values, 0, UNIT);
+        System.arraycopy(values, UNITS + count - UNIT, values, UNIT, UNIT);
+        sharesLines = b.stride() == count && head + tail == UNIT;
+        if (sharesLines) {
+            System.arraycopy(values, UNITS + count - tail, values, SHARED, tail);
+            System.arraycopy(values, UNITS, values, SHARED + tail, head);
+        }
+        System.arraycopy(values, UNITS + head, values, UNITS, count - head);
         int bits = 8 * b.type().bytes();
         keep(firstMask, 0, head, bits);
         keep(lastMask, UNIT - tail, UNIT, bits);
+        keep(tailMask, 0, tail, bits);
+        keep(headMask, tail, UNIT, bits);
         if (b.type() == DType.BF16) {
-            for (int at = 0; at <= UNIT + count - head; at += UNIT) {
+            for (int at = 0; at <= UNITS - UNIT + count - head; at += UNIT) {
                 separate(at);
             }
         }
@@ -130,6 +150,23 @@ final class RowVector {
         return lastMask;
     }
 
+    int[] tailMask() {
+        return tailMask;
+    }
+
+    int[] noMask() {
+        return noMask;
+    }
+
+    int[] headMask() {
+        return headMask;
+    }
+
+    /** Whether a row's last line is also the next one's first. */
+    boolean sharesLines() {
+        return sharesLines;
+    }
+
     int count() {
         return count;
     }
@@ -142,5 +179,14 @@ final class RowVector {
     /** Elements of a row after its last whole unit. */
     int tail() {
         return tail;
+    }
+
+    boolean hasEdges() {
+        return head > 0 || tail > 0;
+    }
+
+    /** Where the aligned units of {@link #values} end. */
+    int end() {
+        return UNITS + count - head - tail;
     }
 }
