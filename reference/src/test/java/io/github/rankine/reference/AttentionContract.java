@@ -147,6 +147,8 @@ interface AttentionContract extends KernelsUnderTest {
         cases.add(new Case(4, 2, 64, 0, new int[] {5, 64}, new int[] {300, 63}, Scores.ONE_HUGE));
         // A query with so many keys that its heads are put together by several tasks.
         cases.add(new Case(2, 1, 128, 0, new int[] {1}, new int[] {4200}, Scores.UNIT));
+        // A few queries that see none of most of a task's keys.
+        cases.add(new Case(4, 2, 64, 40, new int[] {3, 4, 1}, new int[] {500, 700, 90}, Scores.UNIT));
         // More queries, and more keys of more heads, than are worked on at a time.
         cases.add(new Case(2, 1, 8, 0, new int[] {1100}, new int[] {0}, Scores.UNIT));
         cases.add(new Case(2, 1, 8, 70, new int[] {1100}, new int[] {33}, Scores.UNIT));

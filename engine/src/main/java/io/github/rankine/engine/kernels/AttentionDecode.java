@@ -5,34 +5,41 @@ import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
 import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Attention of a few queries to many keys, as in generation: each key is read once, so nothing is packed. A task takes a block of keys
+ * Attention of a few queries to many keys, as in generation: each key is read once, so nothing is packed. A block is some keys
  * with all heads, for their features lie side by side; what the blocks found is put together by head (Dao et al. 2023, "Flash-Decoding").
+ * A task is several blocks, for memory needs a while to come to full pace.
  */
 final class AttentionDecode {
     /** Sequences with up to this many queries come here. */
     static final int MAX_QUERIES = 4;
-    /** Keys of a task: few enough that a block of them stays in the first cache while all heads read it. */
+    /** Keys of a block: few enough that they stay in the first cache while all heads read them. */
     private static final int KEYS = 32;
+    /** Tasks of a call for each thread, so that all end together, or about. */
+    private static final int TASKS = 2;
+    /** Bytes of keys, or of values, that a task has at most: they stay in the second cache. */
+    private static final int TASK_BYTES = 1 << 17;
     /** Bytes that memory is read in. */
     private static final int LINE = 64;
+    /** Bytes of a vector. */
+    private static final int BYTES = SPECIES.vectorByteSize();
     /** Elements that one task puts together at least: less is not worth the hand-over. */
     private static final int COMBINED = 1 << 14;
-    /** Blocks of keys that are enough to tell how fast they are read. */
+    /** Blocks that are enough to tell how fast they are read. */
     private static final int TELLING = 8;
     /** Beside a head's output, a vector of whose lanes the exponentials' sum is the sum, and the largest score. */
     private static final int STATISTICS = LANES + 1;
 
     private final Workers workers;
     private final Scratch[] scratch;
+    private final TaskTable blocks = new TaskTable();
     private final TaskTable tasks = new TaskTable();
     /** The second way is to fetch keys and values in four streams. */
     private final FasterWay ways = new FasterWay(TELLING);
-    /** {@code [task, query, head, headDim + STATISTICS]}. */
+    /** {@code [block, query, head, headDim + STATISTICS]}. */
     private float[] parts = new float[0];
 
     AttentionDecode(Workers workers) {
@@ -50,8 +57,8 @@ final class AttentionDecode {
             return shape.headDim() + STATISTICS;
         }
 
-        int partAt(int task, int query, int head) {
-            return ((task * MAX_QUERIES + query) * shape.heads() + head) * partSize();
+        int partAt(int block, int query, int head) {
+            return ((block * MAX_QUERIES + query) * shape.heads() + head) * partSize();
         }
     }
 
@@ -72,69 +79,100 @@ final class AttentionDecode {
         boolean sideBySide = ways.second();
         long start = System.nanoTime();
         Call call = new Call(q, k, v, spans, shape, out, logSumExp);
+        blocks.clear();
+        for (int item = 0; item < count; item++) {
+            blocks.add(Math.ceilDiv(spans.keyCount()[sequences[item]], KEYS));
+        }
+        int blocksOfTask = blocksOfTask(shape);
         tasks.clear();
         for (int item = 0; item < count; item++) {
-            tasks.add(Math.ceilDiv(spans.keyCount()[sequences[item]], KEYS));
+            tasks.add(Math.ceilDiv(blocks.count(item), blocksOfTask));
         }
-        int size = Math.multiplyExact(Math.multiplyExact(tasks.total(), MAX_QUERIES * shape.heads()), call.partSize());
+        int size = Math.multiplyExact(Math.multiplyExact(blocks.total(), MAX_QUERIES * shape.heads()), call.partSize());
         if (parts.length < size) {
             parts = new float[Math.max(size, (int) Math.min(2L * parts.length, Integer.MAX_VALUE - 8))];
         }
         workers.run(tasks.total(), (task, worker) -> {
             int item = tasks.item(task);
             Scratch s = scratch[worker];
-            s.ensure(shape);
+            s.ensure(shape, blocksOfTask);
             s.sideBySide = sideBySide;
+            int local = tasks.local(item, task);
+            int first = blocks.count(item) * local / tasks.count(item);
+            int last = blocks.count(item) * (local + 1) / tasks.count(item);
+            int at = blocks.end(item) - blocks.count(item);
             for (int query = 0; query < spans.queryCount()[sequences[item]]; query++) {
-                attend(call, sequences[item], query, tasks.local(item, task), task, s);
+                attend(call, sequences[item], query, first, last, at, s);
             }
         });
         int pairs = Math.multiplyExact(count, shape.heads());
-        int pairsOfTask = Math.max(1, COMBINED / Math.max(1, tasks.total() / count * shape.headDim()));
+        int pairsOfTask = Math.max(1, COMBINED / Math.max(1, blocks.total() / count * shape.headDim()));
         workers.run(Math.ceilDiv(pairs, pairsOfTask), (task, worker) -> {
-            scratch[worker].ensure(shape);
+            scratch[worker].ensure(shape, blocksOfTask);
             for (int pair = task * pairsOfTask; pair < Math.min(pairs, (task + 1) * pairsOfTask); pair++) {
                 int item = pair / shape.heads();
-                int end = tasks.end(item);
-                int first = end - Math.ceilDiv(spans.keyCount()[sequences[item]], KEYS);
+                int end = blocks.end(item);
+                int first = end - blocks.count(item);
                 for (int query = 0; query < spans.queryCount()[sequences[item]]; query++) {
                     combine(call, sequences[item], query, pair % shape.heads(), first, end, scratch[worker]);
                 }
             }
         });
-        ways.took(sideBySide, tasks.total(), System.nanoTime() - start);
+        ways.took(sideBySide, blocks.total(), System.nanoTime() - start);
     }
 
-    private void attend(Call call, int sequence, int query, int block, int task, Scratch s) {
+    private int blocksOfTask(AttentionShape shape) {
+        int blockBytes = Math.multiplyExact(4 * KEYS * shape.kvHeads(), shape.headDim());
+        return Math.max(1, Math.min(Math.ceilDiv(blocks.total(), TASKS * workers.count()), TASK_BYTES / blockBytes));
+    }
+
+    /** A task: a query and the keys of blocks {@code [first, end)} of its sequence, whose first block is number {@code at} of all. */
+    private void attend(Call call, int sequence, int query, int first, int end, int at, Scratch s) {
         AttentionShape shape = call.shape;
         int headDim = shape.headDim();
+        int heads = shape.heads();
         int position = call.spans.position(sequence, query);
-        int from = Math.max(shape.firstKey(position), block * KEYS);
-        int keys = Math.min(position + 1, (block + 1) * KEYS) - from;
-        if (keys <= 0) {
-            for (int head = 0; head < shape.heads(); head++) {
-                int at = call.partAt(task, query, head);
-                Arrays.fill(parts, at, at + call.partSize(), 0f);
-                parts[at + call.partSize() - 1] = Float.NEGATIVE_INFINITY;
+        int from = Math.max(shape.firstKey(position), first * KEYS);
+        int to = Math.min(position + 1, end * KEYS);
+        long row = call.spans.keyStart()[sequence];
+        KeyLayout.read(call.q, (long) call.spans.queryStart()[sequence] + query, 0, heads * headDim, s.queries, 0);
+        s.fetch(call.k, row + from, to - from);
+        for (int block = first; block < end; block++) {
+            int key = Math.max(from, block * KEYS);
+            int keys = Math.min(to, (block + 1) * KEYS) - key;
+            int scores = (block - first) * heads * KEYS;
+            if (keys <= 0) {
+                setEmpty(call, at + block, query);
+                continue;
             }
-            return;
+            for (int head = 0; head < heads; head++) {
+                int col = head / shape.group() * headDim;
+                dots(call.k, row + key, col, keys, s.queries, head * headDim, headDim, s.sums);
+                for (int i = 0; i < keys; i += LANES) {
+                    VectorMath.sums(s.sums, i * LANES, s.scores, scores + head * KEYS + i);
+                }
+            }
+            softmax(call, at + block, query, keys, s.scores, scores);
         }
-        long key = (long) call.spans.keyStart()[sequence] + from;
-        KeyLayout.read(
-                call.q, (long) call.spans.queryStart()[sequence] + query, 0, shape.heads() * headDim, s.queries, 0);
-        s.fetch(call.k, key, keys, (long) shape.kvHeads() * headDim);
-        for (int head = 0; head < shape.heads(); head++) {
-            int col = head / shape.group() * headDim;
-            dots(call.k, key, col, keys, s.queries, head * headDim, headDim, s.sums);
-            for (int i = 0; i < keys; i += LANES) {
-                VectorMath.sums(s.sums, i * LANES, s.scores, head * KEYS + i);
+        s.fetch(call.v, row + from, to - from);
+        for (int block = first; block < end; block++) {
+            int key = Math.max(from, block * KEYS);
+            int keys = Math.min(to, (block + 1) * KEYS) - key;
+            int scores = (block - first) * heads * KEYS;
+            for (int head = 0; head < heads && keys > 0; head++) {
+                int col = head / shape.group() * headDim;
+                int part = call.partAt(at + block, query, head);
+                output(call.v, row + key, col, keys, s.scores, scores + head * KEYS, headDim, parts, part);
             }
         }
-        softmax(call, task, query, keys, s);
-        s.fetch(call.v, key, keys, (long) shape.kvHeads() * headDim);
-        for (int head = 0; head < shape.heads(); head++) {
-            int col = head / shape.group() * headDim;
-            output(call.v, key, col, keys, s.scores, head * KEYS, headDim, parts, call.partAt(task, query, head));
+    }
+
+    /** A block none of whose keys the query sees. */
+    private void setEmpty(Call call, int block, int query) {
+        for (int head = 0; head < call.shape.heads(); head++) {
+            int part = call.partAt(block, query, head);
+            Arrays.fill(parts, part, part + call.partSize(), 0f);
+            parts[part + call.partSize() - 1] = Float.NEGATIVE_INFINITY;
         }
     }
 
@@ -144,10 +182,27 @@ final class AttentionDecode {
      */
     private static void dots(
             Tensor k, long row, int col, int keys, float[] query, int from, int headDim, float[] sums) {
-        Arrays.fill(sums, 0, keys * LANES, 0f);
         MemorySegment data = k.segment();
         long stride = 4 * k.stride();
         int d = 0;
+        if (headDim >= 4 * LANES) {
+            FloatVector q0 = FloatVector.fromArray(SPECIES, query, from);
+            FloatVector q1 = FloatVector.fromArray(SPECIES, query, from + LANES);
+            FloatVector q2 = FloatVector.fromArray(SPECIES, query, from + 2 * LANES);
+            FloatVector q3 = FloatVector.fromArray(SPECIES, query, from + 3 * LANES);
+            long at = k.offset(row, col);
+            for (int i = 0; i < keys; i++) {
+                long key = at + i * stride;
+                FloatVector even = Elements.load(data, key).mul(q0);
+                FloatVector odd = Elements.load(data, key + 4L * LANES).mul(q1);
+                even = Elements.load(data, key + 8L * LANES).fma(q2, even);
+                odd = Elements.load(data, key + 12L * LANES).fma(q3, odd);
+                even.add(odd).intoArray(sums, i * LANES);
+            }
+            d = 4 * LANES;
+        } else {
+            Arrays.fill(sums, 0, keys * LANES, 0f);
+        }
         for (; d <= headDim - 4 * LANES; d += 4 * LANES) {
             FloatVector q0 = FloatVector.fromArray(SPECIES, query, from + d);
             FloatVector q1 = FloatVector.fromArray(SPECIES, query, from + d + LANES);
@@ -185,15 +240,14 @@ final class AttentionDecode {
      * what one head's steps wait for, another's can be done meanwhile. Like its neighbours it is long enough for C2 to compile it by itself:
      * their caller would come to C2's limit with all of them.
      */
-    private void softmax(Call call, int task, int query, int keys, Scratch s) {
-        float[] scores = s.scores;
+    private void softmax(Call call, int block, int query, int keys, float[] scores, int first) {
         int heads = call.shape.heads();
-        int statistics = call.partAt(task, query, 0) + call.shape.headDim();
+        int statistics = call.partAt(block, query, 0) + call.shape.headDim();
         int apart = call.partSize();
         FloatVector scale = FloatVector.broadcast(SPECIES, call.shape.scale());
         FloatVector nothing = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
         for (int head = 0; head < heads; head++) {
-            int at = head * KEYS;
+            int at = first + head * KEYS;
             // What lies behind the keys counts for nothing.
             for (int i = at + keys; i < at + KEYS; i++) {
                 scores[i] = Float.NEGATIVE_INFINITY;
@@ -210,7 +264,7 @@ final class AttentionDecode {
             int to = statistics + head * apart;
             FloatVector largest = FloatVector.broadcast(SPECIES, parts[to + LANES]);
             FloatVector sum = FloatVector.zero(SPECIES);
-            for (int i = head * KEYS; i < (head + 1) * KEYS; i += LANES) {
+            for (int i = first + head * KEYS; i < first + (head + 1) * KEYS; i += LANES) {
                 FloatVector e =
                         VectorMath.exp(FloatVector.fromArray(SPECIES, scores, i).sub(largest));
                 e.intoArray(scores, i);
@@ -310,17 +364,17 @@ final class AttentionDecode {
         boolean sideBySide;
         /** Read by nobody; keeps the compiler from leaving {@link #fetch} out. */
         @SuppressWarnings("UnusedVariable")
-        private int fetched;
+        private float fetched;
 
-        void ensure(AttentionShape shape) {
+        void ensure(AttentionShape shape, int blocks) {
             if (queries.length < shape.heads() * shape.headDim()) {
                 queries = new float[shape.heads() * shape.headDim()];
             }
             if (output.length < shape.headDim() + LANES) {
                 output = new float[shape.headDim() + LANES];
             }
-            if (scores.length < shape.heads() * KEYS) {
-                scores = new float[shape.heads() * KEYS];
+            if (scores.length < blocks * shape.heads() * KEYS) {
+                scores = new float[blocks * shape.heads() * KEYS];
             }
         }
 
@@ -336,35 +390,30 @@ final class AttentionDecode {
          * Brings all heads of some keys or values into the cache, in the order in which they lie or in four streams: reading them in
          * strides, a head after the other, would be reading memory in strides.
          */
-        void fetch(Tensor x, long row, int rows, long cols) {
-            int bytes = Math.toIntExact(4 * cols);
-            int quarter = sideBySide ? rows / 4 : 0;
-            long apart = 4L * quarter * x.stride();
-            for (int i = 0; i < quarter; i++) {
-                fetched += sumOfFour(x.segment(), x.offset(row + i, 0), apart, bytes);
-            }
-            for (int i = 4 * quarter; i < rows; i++) {
-                fetched += sum(x.segment(), x.offset(row + i, 0), bytes);
-            }
+        void fetch(Tensor x, long row, int rows) {
+            long from = x.offset(row, 0);
+            long bytes = x.offset(row + rows - 1, x.cols()) - from;
+            long quarter = sideBySide ? bytes / (4 * LINE) * LINE : 0;
+            fetched = sumOfFour(x.segment(), from, quarter) + sum(x.segment(), from + 4 * quarter, bytes - 4 * quarter);
         }
 
-        private static int sum(MemorySegment data, long at, int bytes) {
-            int sum = 0;
-            for (int i = 0; i <= bytes - Integer.BYTES; i += LINE) {
-                sum += data.get(ValueLayout.JAVA_INT_UNALIGNED, at + i);
+        private static float sum(MemorySegment data, long from, long bytes) {
+            FloatVector sum = FloatVector.zero(SPECIES);
+            for (long at = from; at <= from + bytes - BYTES; at += BYTES) {
+                sum = sum.add(Elements.load(data, at));
             }
-            return sum;
+            return sum.lane(0);
         }
 
-        private static int sumOfFour(MemorySegment data, long at, long apart, int bytes) {
-            int sum = 0;
-            for (int i = 0; i <= bytes - Integer.BYTES; i += LINE) {
-                sum += data.get(ValueLayout.JAVA_INT_UNALIGNED, at + i);
-                sum += data.get(ValueLayout.JAVA_INT_UNALIGNED, at + i + apart);
-                sum += data.get(ValueLayout.JAVA_INT_UNALIGNED, at + i + 2 * apart);
-                sum += data.get(ValueLayout.JAVA_INT_UNALIGNED, at + i + 3 * apart);
+        private static float sumOfFour(MemorySegment data, long from, long apart) {
+            FloatVector a = FloatVector.zero(SPECIES), b = a, c = a, d = a;
+            for (long at = from; at < from + apart; at += BYTES) {
+                a = a.add(Elements.load(data, at));
+                b = b.add(Elements.load(data, at + apart));
+                c = c.add(Elements.load(data, at + 2 * apart));
+                d = d.add(Elements.load(data, at + 3 * apart));
             }
-            return sum;
+            return a.add(b).add(c).add(d).lane(0);
         }
     }
 }

@@ -29,6 +29,11 @@ final class TaskTable {
         return ends[item];
     }
 
+    /** Tasks of an item. */
+    int count(int item) {
+        return item == 0 ? ends[0] : ends[item] - ends[item - 1];
+    }
+
     int item(int task) {
         int low = 0;
         int high = items - 1;
