@@ -98,11 +98,11 @@ final class AttentionDecode {
             s.ensure(shape, blocksOfTask);
             s.sideBySide = sideBySide;
             int local = tasks.local(item, task);
-            int first = blocks.count(item) * local / tasks.count(item);
-            int last = blocks.count(item) * (local + 1) / tasks.count(item);
-            int at = blocks.end(item) - blocks.count(item);
+            int first = share(local, item);
+            int end = share(local + 1, item);
+            int offset = blocks.end(item) - blocks.count(item);
             for (int query = 0; query < spans.queryCount()[sequences[item]]; query++) {
-                attend(call, sequences[item], query, first, last, at, s);
+                attend(call, sequences[item], query, first, end, offset, s);
             }
         });
         int pairs = Math.multiplyExact(count, shape.heads());
@@ -126,8 +126,13 @@ final class AttentionDecode {
         return Math.max(1, Math.min(Math.ceilDiv(blocks.total(), TASKS * workers.count()), TASK_BYTES / blockBytes));
     }
 
-    /** A task: a query and the keys of blocks {@code [first, end)} of its sequence, whose first block is number {@code at} of all. */
-    private void attend(Call call, int sequence, int query, int first, int end, int at, Scratch s) {
+    /** The first of an item's blocks that its task {@code local} has. */
+    private int share(int local, int item) {
+        return (int) ((long) blocks.count(item) * local / tasks.count(item));
+    }
+
+    /** A query and the keys of blocks {@code [first, end)} of its sequence, whose first block is number {@code offset} of all. */
+    private void attend(Call call, int sequence, int query, int first, int end, int offset, Scratch s) {
         AttentionShape shape = call.shape;
         int headDim = shape.headDim();
         int heads = shape.heads();
@@ -142,7 +147,7 @@ final class AttentionDecode {
             int keys = Math.min(to, (block + 1) * KEYS) - key;
             int scores = (block - first) * heads * KEYS;
             if (keys <= 0) {
-                setEmpty(call, at + block, query);
+                setEmpty(call, offset + block, query);
                 continue;
             }
             for (int head = 0; head < heads; head++) {
@@ -152,7 +157,7 @@ final class AttentionDecode {
                     VectorMath.sums(s.sums, i * LANES, s.scores, scores + head * KEYS + i);
                 }
             }
-            softmax(call, at + block, query, keys, s.scores, scores);
+            softmax(call, offset + block, query, keys, s.scores, scores);
         }
         s.fetch(call.v, row + from, to - from);
         for (int block = first; block < end; block++) {
@@ -161,7 +166,7 @@ final class AttentionDecode {
             int scores = (block - first) * heads * KEYS;
             for (int head = 0; head < heads && keys > 0; head++) {
                 int col = head / shape.group() * headDim;
-                int part = call.partAt(at + block, query, head);
+                int part = call.partAt(offset + block, query, head);
                 output(call.v, row + key, col, keys, s.scores, scores + head * KEYS, headDim, parts, part);
             }
         }
@@ -388,9 +393,12 @@ final class AttentionDecode {
 
         /**
          * Brings all heads of some keys or values into the cache, in the order in which they lie or in four streams: reading them in
-         * strides, a head after the other, would be reading memory in strides.
+         * strides, a head after the other, would be reading memory in strides. Rows with something else between them are left where they are.
          */
         void fetch(Tensor x, long row, int rows) {
+            if (x.stride() != x.cols()) {
+                return;
+            }
             long from = x.offset(row, 0);
             long bytes = x.offset(row + rows - 1, x.cols()) - from;
             long quarter = sideBySide ? bytes / (4 * LINE) * LINE : 0;

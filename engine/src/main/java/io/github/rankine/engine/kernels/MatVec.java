@@ -15,7 +15,10 @@ import jdk.incubator.vector.FloatVector;
  * sets the pace.
  */
 final class MatVec {
-    /** Tasks of a call for each thread, or about: more of them end more evenly, but each begins with a microsecond in which memory only starts to flow. */
+    /**
+     * Tasks of a call for each thread, or about: more of them end more evenly, but each begins with a microsecond in which memory has
+     * yet to come to its pace.
+     */
     private static final int TASKS = 2;
     /** Or a task has about this many weights, if those are fewer: long enough a stream for a processor to come to full pace. */
     private static final int WEIGHTS = 1 << 17;

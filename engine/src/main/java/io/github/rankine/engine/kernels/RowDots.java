@@ -14,7 +14,7 @@ import jdk.incubator.vector.VectorSpecies;
 /**
  * Dot products of a vector with rows that are read in place, one after another as they lie in memory or, {@code sideBySide}, in four streams,
  * each a quarter of the rows. The sums are the same; what is faster depends on the processor: Zen 4 follows one stream best, Intel's cores
- * reach the memory's pace with four. One worker's memory.
+ * and Zen 5 reach the memory's pace with four. One worker's memory.
  *
  * <p>Memory sets the pace only if the processor can look far ahead of the line it waits for, so a line costs as few instructions as
  * can be: what lies before a row's first unit and after its last is added afterwards, and the sums' lanes after that.
@@ -25,16 +25,13 @@ final class RowDots {
     private static final int UPPER = 0xFFFF0000;
     /** Rows that are read side by side. */
     private static final int STREAMS = 4;
-    /** Rows whose edges are added together, while their lines are in the first-level cache. */
-    private static final int EDGES = 32;
-
     /**
      * A step of the loops over a row. C2 unrolls loops whose step it knows and loads their lines in any order, which hides the stream from the
      * processor's prefetching; it does not know this one.
      */
     private final int step;
 
-    /** A vector of sums for each row; and one before them and one after them, to which nothing is added. */
+    /** A vector of sums for each row. */
     private float[] sums = new float[0];
 
     private final QuantizedDots quantizedDots = new QuantizedDots();
@@ -91,8 +88,8 @@ final class RowDots {
 
     private void inPlace(Operand.Dense b, long first, int rows, RowVector x, float[] out, boolean sideBySide) {
         int whole = Math.ceilDiv(rows, LANES) * LANES;
-        if (sums.length < (whole + 2) * LANES) {
-            sums = new float[(whole + 2) * LANES];
+        if (sums.length < whole * LANES) {
+            sums = new float[whole * LANES];
         }
         int size = b.type().bytes();
         long stride = size * b.stride();
@@ -108,7 +105,7 @@ final class RowDots {
         }
         addEdges(b, first, rows, x);
         for (int i = 0; i < rows; i += LANES) {
-            VectorMath.sums(sums, (i + 1) * LANES, out, i);
+            VectorMath.sums(sums, i * LANES, out, i);
         }
     }
 
@@ -123,7 +120,7 @@ final class RowDots {
                 s1 = Elements.load(data, at + 4L * LANES).fma(FloatVector.fromArray(SPECIES, v, i + LANES), s1);
                 at += 4L * step;
             }
-            s0.add(s1).intoArray(sums, (r + 1) * LANES);
+            s0.add(s1).intoArray(sums, r * LANES);
         }
     }
 
@@ -139,7 +136,7 @@ final class RowDots {
                 s1 = odd(w).fma(FloatVector.fromArray(SPECIES, v, i + LANES), s1);
                 at += 2L * step;
             }
-            s0.add(s1).intoArray(sums, (r + 1) * LANES);
+            s0.add(s1).intoArray(sums, r * LANES);
         }
     }
 
@@ -166,7 +163,7 @@ final class RowDots {
                 d1 = Elements.load(data, at + 3 * apart + 4L * LANES).fma(v1, d1);
                 at += 4L * step;
             }
-            int to = (r + 1) * LANES;
+            int to = r * LANES;
             a0.add(a1).intoArray(sums, to);
             b0.add(b1).intoArray(sums, to + sumsApart);
             c0.add(c1).intoArray(sums, to + 2 * sumsApart);
@@ -200,7 +197,7 @@ final class RowDots {
                 d1 = odd(w).fma(v1, d1);
                 at += 2L * step;
             }
-            int to = (r + 1) * LANES;
+            int to = r * LANES;
             a0.add(a1).intoArray(sums, to);
             b0.add(b1).intoArray(sums, to + sumsApart);
             c0.add(c1).intoArray(sums, to + 2 * sumsApart);
@@ -209,78 +206,44 @@ final class RowDots {
     }
 
     /**
-     * Adds what lies before the rows' first units and after their last ones: first the first row's beginning, then the lines between two rows,
-     * which hold one's end and the next one's beginning and are read once, then the last row's end; or, where rows share no lines, all
-     * beginnings and all ends. All is one method because C2 gives a method of this size a compilation of its own: smaller ones it
-     * takes into their caller, comes to its limit there, and lets vectors be objects.
+     * Adds what lies before the rows' first units and after their last ones: each row's beginning, then its end, whichever rows it comes with.
+     * Both types are one method because C2 gives a method of this size a compilation of its own: smaller ones it takes into
+     * their caller, comes to its limit there, and lets vectors be objects.
      */
-    private void addEdges(Operand.Dense b, long first, int count, RowVector x) {
-        if (!x.hasEdges()) {
-            return;
-        }
-        boolean shares = x.sharesLines();
+    private void addEdges(Operand.Dense b, long first, int rows, RowVector x) {
         int bytes = b.type().bytes();
         long stride = bytes * b.stride();
-        long row = first * stride;
-        long line = row - (long) bytes * x.tail();
-        long last = row + (long) bytes * (x.count() - UNIT);
-        for (int part = 0; part < 3; part++) {
-            long at = line;
-            int unit = RowVector.SHARED;
-            int[] tail = x.tailMask();
-            int[] head = x.headMask();
-            int units = 1;
-            int to = 0;
-            switch (part) {
-                case 0 -> {
-                    tail = x.noMask();
-                    if (!shares || first == 0) {
-                        at = row;
-                        unit = RowVector.FIRST;
-                        head = x.firstMask();
-                        units = shares ? 1 : count;
-                    }
-                }
-                case 1 -> {
-                    at += stride;
-                    units = shares ? count - 1 : 0;
-                    to = 1;
-                }
-                default -> {
-                    at += count * stride;
-                    head = x.noMask();
-                    to = count;
-                    if (!shares || first + count == b.rows()) {
-                        units = shares ? 1 : count;
-                        at = last + (count - units) * stride;
-                        unit = RowVector.LAST;
-                        tail = x.lastMask();
-                        to = 1 + count - units;
-                    }
-                }
+        // The tensor's first row has no line before it, and its last one none behind.
+        int alone = x.sharesLines() ? first == 0 ? 1 : 0 : rows;
+        int shared = x.sharesLines() ? first + rows == b.rows() ? rows - 1 : rows : 0;
+        for (int edge = 0; edge < RowVector.EDGES; edge++) {
+            int start = edge == RowVector.BEGINS ? alone : edge == RowVector.LAST ? shared : 0;
+            int end = edge == RowVector.FIRST ? alone : edge == RowVector.ENDS ? shared : rows;
+            if (x.lacks(edge)) {
+                continue;
             }
+            int unit = edge * UNIT;
+            IntVector m0 = IntVector.fromArray(INTS, x.edgeMasks(), unit);
+            IntVector m1 = IntVector.fromArray(INTS, x.edgeMasks(), unit + LANES);
             FloatVector v0 = FloatVector.fromArray(SPECIES, x.values(), unit);
             FloatVector v1 = FloatVector.fromArray(SPECIES, x.values(), unit + LANES);
-            IntVector t0 = IntVector.fromArray(INTS, tail, 0), t1 = IntVector.fromArray(INTS, tail, LANES);
-            IntVector h0 = IntVector.fromArray(INTS, head, 0), h1 = IntVector.fromArray(INTS, head, LANES);
-            FloatVector before = FloatVector.fromArray(SPECIES, sums, to * LANES);
-            for (int r = to; r < to + units; r++) {
-                FloatVector after = FloatVector.fromArray(SPECIES, sums, (r + 1) * LANES);
-                IntVector w = words(b.data(), at);
-                if (b.type() == DType.BF16) {
-                    IntVector t = w.and(t0), h = w.and(h0);
-                    odd(t).fma(v1, even(t).fma(v0, before)).intoArray(sums, r * LANES);
-                    before = odd(h).fma(v1, even(h).fma(v0, after));
-                } else {
-                    IntVector second = words(b.data(), at + 4L * LANES);
-                    before = w.and(t0).reinterpretAsFloats().fma(v0, before);
-                    after = w.and(h0).reinterpretAsFloats().fma(v0, after);
-                    second.and(t1).reinterpretAsFloats().fma(v1, before).intoArray(sums, r * LANES);
-                    before = second.and(h1).reinterpretAsFloats().fma(v1, after);
+            long at = (first + start) * stride + (long) bytes * x.edgeAt(edge);
+            if (b.type() == DType.BF16) {
+                for (int r = start; r < end; r++) {
+                    IntVector w = words(b.data(), at).and(m0);
+                    FloatVector sum = FloatVector.fromArray(SPECIES, sums, r * LANES);
+                    odd(w).fma(v1, even(w).fma(v0, sum)).intoArray(sums, r * LANES);
+                    at += stride;
                 }
-                at += stride;
+            } else {
+                for (int r = start; r < end; r++) {
+                    FloatVector w0 = words(b.data(), at).and(m0).reinterpretAsFloats();
+                    FloatVector w1 = words(b.data(), at + 4L * LANES).and(m1).reinterpretAsFloats();
+                    FloatVector sum = FloatVector.fromArray(SPECIES, sums, r * LANES);
+                    w1.fma(v1, w0.fma(v0, sum)).intoArray(sums, r * LANES);
+                    at += stride;
+                }
             }
-            before.intoArray(sums, (to + units) * LANES);
         }
     }
 

@@ -20,35 +20,37 @@ import jdk.incubator.vector.VectorShuffle;
  *   row      | head |  unit  |  unit  | … |  unit  | tail |
  *   first    [ kept | masked ]          last [ masked | kept ]
  * </pre>
+ *
+ * <p>Where rows follow one another without a gap and are whole units long, a row's tail and the next one's head make up an aligned unit.
+ * That one is read instead, for what ends a row and for what begins one.
  */
 final class RowVector {
     /** Elements read at a time: a vector of words with two elements of bfloat16 each, or two vectors of float32. */
     static final int UNIT = 2 * LANES;
-    /** Where {@link #values} has the unit that begins a row. */
+
+    /** Units at a row's edges: its first one, of which the head counts. */
     static final int FIRST = 0;
-    /** … the one that ends it. */
-    static final int LAST = UNIT;
-    /** … the one that has a row's end and the next one's beginning. */
-    static final int SHARED = 2 * UNIT;
-    /** … the aligned ones. */
-    static final int UNITS = 3 * UNIT;
+    /** The line before the row, of which its head counts. */
+    static final int BEGINS = 1;
+    /** The line after its last whole unit, of which its tail counts. */
+    static final int ENDS = 2;
+    /** Its last one, of which the tail counts. */
+    static final int LAST = 3;
+
+    static final int EDGES = 4;
+    /** Where {@link #values} has the aligned units. */
+    static final int UNITS = EDGES * UNIT;
 
     /** Of two vectors' lanes; an index beyond the first's means the second's. */
     private static final VectorShuffle<Float> EVEN = VectorShuffle.fromOp(SPECIES, i -> 2 * i);
 
     private static final VectorShuffle<Float> ODD = VectorShuffle.fromOp(SPECIES, i -> 2 * i + 1);
 
-    /** The first unit, the last one, then the aligned ones; in bfloat16's, the even elements go before the odd. */
+    /** The edges' units, zero where they do not count, then the aligned ones; in bfloat16's, the even elements go before the odd. */
     private float[] values = new float[0];
 
-    /** Bits of the first and of the last unit that count. */
-    private final int[] firstMask = new int[UNIT];
-
-    private final int[] lastMask = new int[UNIT];
-
-    private final int[] tailMask = new int[UNIT];
-    private final int[] headMask = new int[UNIT];
-    private final int[] noMask = new int[UNIT];
+    /** Bits of the edges' units that count. */
+    private final int[] edgeMasks = new int[EDGES * UNIT];
 
     private boolean sharesLines;
     private int count;
@@ -85,25 +87,24 @@ final class RowVector {
                 && b instanceof Operand.Dense second
                 && first.type() == second.type()
                 && first.cols() == second.cols()
+                && first.stride() == second.stride()
                 && head(first, (int) first.cols()) == head(second, (int) second.cols());
     }
 
     private void arrange(Operand.Dense b) {
         head = head(b, count);
         tail = (count - head) % UNIT;
-        System.arraycopy(values, UNITS, values, 0, UNIT);
-        System.arraycopy(values, UNITS + count - UNIT, values, UNIT, UNIT);
         sharesLines = b.stride() == count && head + tail == UNIT;
+        int bits = 8 * b.type().bytes();
+        Arrays.fill(values, 0, UNITS, 0f);
+        Arrays.fill(edgeMasks, 0);
+        keep(FIRST, 0, 0, head, bits);
+        keep(LAST, UNIT - tail, count - tail, tail, bits);
         if (sharesLines) {
-            System.arraycopy(values, UNITS + count - tail, values, SHARED, tail);
-            System.arraycopy(values, UNITS, values, SHARED + tail, head);
+            keep(BEGINS, tail, 0, head, bits);
+            keep(ENDS, 0, count - tail, tail, bits);
         }
         System.arraycopy(values, UNITS + head, values, UNITS, count - head);
-        int bits = 8 * b.type().bytes();
-        keep(firstMask, 0, head, bits);
-        keep(lastMask, UNIT - tail, UNIT, bits);
-        keep(tailMask, 0, tail, bits);
-        keep(headMask, tail, UNIT, bits);
         if (b.type() == DType.BF16) {
             for (int at = 0; at <= UNITS - UNIT + count - head; at += UNIT) {
                 separate(at);
@@ -123,11 +124,12 @@ final class RowVector {
         return count - head < UNIT ? 0 : head;
     }
 
-    private static void keep(int[] mask, int from, int to, int bits) {
-        Arrays.fill(mask, 0);
-        for (int element = from; element < to; element++) {
+    /** Of an edge's unit {@code size} elements from {@code at} on count: the row's from {@code from} on. */
+    private void keep(int edge, int at, int from, int size, int bits) {
+        System.arraycopy(values, UNITS + from, values, edge * UNIT + at, size);
+        for (int element = at; element < at + size; element++) {
             int bit = element * bits;
-            mask[bit / 32] |= bits == 32 ? -1 : 0xFFFF << bit % 32;
+            edgeMasks[edge * UNIT + bit / 32] |= bits == 32 ? -1 : 0xFFFF << bit % 32;
         }
     }
 
@@ -142,29 +144,29 @@ final class RowVector {
         return values;
     }
 
-    int[] firstMask() {
-        return firstMask;
+    /** Bits that count, {@link #UNIT} words for each edge. */
+    int[] edgeMasks() {
+        return edgeMasks;
     }
 
-    int[] lastMask() {
-        return lastMask;
-    }
-
-    int[] tailMask() {
-        return tailMask;
-    }
-
-    int[] noMask() {
-        return noMask;
-    }
-
-    int[] headMask() {
-        return headMask;
-    }
-
-    /** Whether a row's last line is also the next one's first. */
+    /** Whether a row's tail and the next one's head make up an aligned unit. */
     boolean sharesLines() {
         return sharesLines;
+    }
+
+    /** Whether no element of an edge's unit counts. */
+    boolean lacks(int edge) {
+        return (edge == FIRST || edge == BEGINS ? head : tail) == 0;
+    }
+
+    /** Elements from a row's start to where an edge's unit begins. */
+    int edgeAt(int edge) {
+        return switch (edge) {
+            case FIRST -> 0;
+            case BEGINS -> -tail;
+            case ENDS -> count - tail;
+            default -> count - UNIT;
+        };
     }
 
     int count() {
@@ -174,15 +176,6 @@ final class RowVector {
     /** Elements of a row before its first whole unit. */
     int head() {
         return head;
-    }
-
-    /** Elements of a row after its last whole unit. */
-    int tail() {
-        return tail;
-    }
-
-    boolean hasEdges() {
-        return head > 0 || tail > 0;
     }
 
     /** Where the aligned units of {@link #values} end. */

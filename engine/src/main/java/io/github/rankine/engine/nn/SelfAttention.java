@@ -56,8 +56,8 @@ public sealed interface SelfAttention {
             if (asking == x) {
                 return Linear.apply(tape, x, q, k, v);
             }
-            List<Variable> asked = Linear.apply(tape, x, k, v);
-            return List.of(q.apply(tape, asking), asked.get(0), asked.get(1));
+            List<Variable> keysAndValues = Linear.apply(tape, x, k, v);
+            return List.of(q.apply(tape, asking), keysAndValues.get(0), keysAndValues.get(1));
         }
 
         private Variable rotate(Tape tape, Variable projected, Context context, int[] positions) {

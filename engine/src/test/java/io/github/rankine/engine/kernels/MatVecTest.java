@@ -120,4 +120,52 @@ class MatVecTest {
             }
         }
     }
+
+    /** An infinity meets no more than the weights of its place: neither zeros of masks nor other rows' weights make it NaN. */
+    @ParameterizedTest
+    @EnumSource(
+            value = DType.class,
+            names = {"F32", "BF16"})
+    void infinitiesStayWhereTheyAre(DType type) {
+        RowDots dots = new RowDots(RowVector.UNIT);
+        try (Arena arena = Arena.ofShared()) {
+            for (int inputs : INPUTS) {
+                for (int past : BYTES_PAST_A_LINE) {
+                    long bytes = (long) OUTPUTS * inputs * type.bytes();
+                    MemorySegment data = arena.allocate(bytes + 128, 64).asSlice(past, bytes);
+                    Operand weight = Operand.of(new DenseWeight(type, OUTPUTS, inputs, data));
+                    for (long i = 0; i < (long) OUTPUTS * inputs; i++) {
+                        type.write(data, i, 1);
+                    }
+                    // One row's weights are infinite: its neighbours know nothing of it.
+                    for (int i = 0; i < inputs; i++) {
+                        type.write(data, 5L * inputs + i, Float.POSITIVE_INFINITY);
+                    }
+                    for (int place : new int[] {-1, 0, inputs / 2, inputs - 1}) {
+                        Tensor x = Tensor.allocate(arena, 1, inputs);
+                        for (int i = 0; i < inputs; i++) {
+                            x.set(0, i, i == place ? Float.NEGATIVE_INFINITY : 2);
+                        }
+                        float[] expected = new float[OUTPUTS];
+                        for (int output = 0; output < OUTPUTS; output++) {
+                            for (int i = 0; i < inputs; i++) {
+                                expected[output] += x.get(0, i) * type.read(data, (long) output * inputs + i);
+                            }
+                        }
+                        assertThat(allRows(dots, weight, x))
+                                .as("%s inputs, %s bytes past a line, place %s", inputs, past, place)
+                                .containsExactly(expected);
+                    }
+                }
+            }
+        }
+    }
+
+    private static float[] allRows(RowDots dots, Operand weight, Tensor x) {
+        RowVector vector = new RowVector();
+        vector.set(x, 0, weight);
+        float[] out = new float[OUTPUTS + 32];
+        dots.run(weight, 0, OUTPUTS, vector, out, true);
+        return Arrays.copyOf(out, OUTPUTS);
+    }
 }
