@@ -98,8 +98,8 @@ final class AttentionDecode {
             s.ensure(shape, blocksOfTask);
             s.sideBySide = sideBySide;
             int local = tasks.local(item, task);
-            int first = share(local, item);
-            int end = share(local + 1, item);
+            int first = firstBlock(item, local);
+            int end = firstBlock(item, local + 1);
             int offset = blocks.end(item) - blocks.count(item);
             for (int query = 0; query < spans.queryCount()[sequences[item]]; query++) {
                 attend(call, sequences[item], query, first, end, offset, s);
@@ -126,8 +126,8 @@ final class AttentionDecode {
         return Math.max(1, Math.min(Math.ceilDiv(blocks.total(), TASKS * workers.count()), TASK_BYTES / blockBytes));
     }
 
-    /** The first of an item's blocks that its task {@code local} has. */
-    private int share(int local, int item) {
+    /** Of an item's blocks the first one that its task {@code local} has. */
+    private int firstBlock(int item, int local) {
         return (int) ((long) blocks.count(item) * local / tasks.count(item));
     }
 

@@ -10,6 +10,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -27,13 +28,8 @@ class MatVecTest {
         try (Arena arena = Arena.ofShared();
                 Kernels kernels = KernelsLookup.named("vector", 2)) {
             for (int inputs : INPUTS) {
-                long bytes = (long) OUTPUTS * inputs * type.bytes();
                 for (int past : BYTES_PAST_A_LINE) {
-                    DenseWeight weight = new DenseWeight(
-                            type,
-                            OUTPUTS,
-                            inputs,
-                            arena.allocate(bytes + 128, 64).asSlice(past, bytes));
+                    DenseWeight weight = weight(arena, type, inputs, past);
                     for (long i = 0; i < weight.size(); i++) {
                         type.write(weight.data(), i, (float) random.nextGaussian());
                     }
@@ -91,9 +87,9 @@ class MatVecTest {
         try (Arena arena = Arena.ofShared()) {
             for (int inputs : INPUTS) {
                 for (int past : BYTES_PAST_A_LINE) {
-                    long bytes = (long) OUTPUTS * inputs * type.bytes();
-                    MemorySegment data = arena.allocate(bytes + 128, 64).asSlice(past, bytes);
-                    Operand weight = Operand.of(new DenseWeight(type, OUTPUTS, inputs, data));
+                    DenseWeight dense = weight(arena, type, inputs, past);
+                    MemorySegment data = dense.data();
+                    Operand weight = Operand.of(dense);
                     for (long i = 0; i < (long) OUTPUTS * inputs; i++) {
                         type.write(data, i, (float) random.nextGaussian());
                     }
@@ -131,9 +127,9 @@ class MatVecTest {
         try (Arena arena = Arena.ofShared()) {
             for (int inputs : INPUTS) {
                 for (int past : BYTES_PAST_A_LINE) {
-                    long bytes = (long) OUTPUTS * inputs * type.bytes();
-                    MemorySegment data = arena.allocate(bytes + 128, 64).asSlice(past, bytes);
-                    Operand weight = Operand.of(new DenseWeight(type, OUTPUTS, inputs, data));
+                    DenseWeight dense = weight(arena, type, inputs, past);
+                    MemorySegment data = dense.data();
+                    Operand weight = Operand.of(dense);
                     for (long i = 0; i < (long) OUTPUTS * inputs; i++) {
                         type.write(data, i, 1);
                     }
@@ -159,6 +155,44 @@ class MatVecTest {
                 }
             }
         }
+    }
+
+    /** A matrix between others' columns: its rows share no lines, though a whole matrix of its width at the same place has rows that do. */
+    @Test
+    void rowsWithOthersBetweenThem() {
+        RowDots dots = new RowDots(RowVector.UNIT);
+        try (Arena arena = Arena.ofShared()) {
+            int inputs = 4 * RowVector.UNIT;
+            Operand whole = Operand.of(weight(arena, DType.F32, inputs, 8));
+            Tensor wide = weight(arena, DType.F32, 2 * inputs, 8).asTensor();
+            for (int i = 0; i < OUTPUTS; i++) {
+                for (int j = 0; j < 2 * inputs; j++) {
+                    wide.set(i, j, (i + j) % 7);
+                }
+            }
+            Tensor x = Tensor.allocate(arena, 1, inputs);
+            for (int i = 0; i < inputs; i++) {
+                x.set(0, i, i % 5);
+            }
+            for (int col : new int[] {0, inputs}) {
+                Tensor some = wide.cols(col, inputs);
+                float[] expected = new float[OUTPUTS];
+                for (int output = 0; output < OUTPUTS; output++) {
+                    for (int i = 0; i < inputs; i++) {
+                        expected[output] += x.get(0, i) * some.get(output, i);
+                    }
+                }
+                assertThat(RowVector.areAlike(whole, Operand.of(some))).isFalse();
+                assertThat(allRows(dots, Operand.of(some), x)).containsExactly(expected);
+            }
+        }
+    }
+
+    /** {@code [OUTPUTS, inputs]}, that many bytes past a line. */
+    private static DenseWeight weight(Arena arena, DType type, int inputs, int past) {
+        long bytes = (long) OUTPUTS * inputs * type.bytes();
+        MemorySegment data = arena.allocate(bytes + 128, 64).asSlice(past, bytes);
+        return new DenseWeight(type, OUTPUTS, inputs, data);
     }
 
     private static float[] allRows(RowDots dots, Operand weight, Tensor x) {
