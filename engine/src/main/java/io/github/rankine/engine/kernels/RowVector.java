@@ -21,8 +21,8 @@ import jdk.incubator.vector.VectorShuffle;
  *   first    [ kept | masked ]          last [ masked | kept ]
  * </pre>
  *
- * <p>Where rows follow one another without a gap and are whole units long, a row's tail and the next one's head make up an aligned unit.
- * That one is read instead, for what ends a row and for what begins one.
+ * <p>Where head and tail make up a unit, the aligned units before the first one and after the last one are read instead, masked too: where rows
+ * follow one another without a gap, the unit that ends a row begins the next.
  */
 final class RowVector {
     /** Elements read at a time: a vector of words with two elements of bfloat16 each, or two vectors of float32. */
@@ -87,14 +87,13 @@ final class RowVector {
                 && b instanceof Operand.Dense second
                 && first.type() == second.type()
                 && first.cols() == second.cols()
-                && first.stride() == second.stride()
                 && head(first, (int) first.cols()) == head(second, (int) second.cols());
     }
 
     private void arrange(Operand.Dense b) {
         head = head(b, count);
         tail = (count - head) % UNIT;
-        sharesLines = b.stride() == count && head + tail == UNIT;
+        sharesLines = head + tail == UNIT;
         int bits = 8 * b.type().bytes();
         Arrays.fill(values, 0, UNITS, 0f);
         Arrays.fill(edgeMasks, 0);
@@ -149,7 +148,7 @@ final class RowVector {
         return edgeMasks;
     }
 
-    /** Whether a row's tail and the next one's head make up an aligned unit. */
+    /** Whether the tail and the head make up a unit, so that a row's edges are read from aligned ones. */
     boolean sharesLines() {
         return sharesLines;
     }

@@ -157,13 +157,12 @@ class MatVecTest {
         }
     }
 
-    /** A matrix between others' columns: its rows share no lines, though a whole matrix of its width at the same place has rows that do. */
+    /** A matrix between others' columns: what lies around its rows, in the same lines, is not counted. */
     @Test
     void rowsWithOthersBetweenThem() {
         RowDots dots = new RowDots(RowVector.UNIT);
         try (Arena arena = Arena.ofShared()) {
             int inputs = 4 * RowVector.UNIT;
-            Operand whole = Operand.of(weight(arena, DType.F32, inputs, 8));
             Tensor wide = weight(arena, DType.F32, 2 * inputs, 8).asTensor();
             for (int i = 0; i < OUTPUTS; i++) {
                 for (int j = 0; j < 2 * inputs; j++) {
@@ -182,7 +181,6 @@ class MatVecTest {
                         expected[output] += x.get(0, i) * some.get(output, i);
                     }
                 }
-                assertThat(RowVector.areAlike(whole, Operand.of(some))).isFalse();
                 assertThat(allRows(dots, Operand.of(some), x)).containsExactly(expected);
             }
         }
