@@ -46,21 +46,23 @@ public final class MultiplyAddRate implements AutoCloseable {
     }
 
     private static float multiplyAdd() {
+        // Sums are the addends, which a multiply-add overwrites: as factors they would each cost a move too.
         FloatVector x = FloatVector.broadcast(FLOATS, 0.999f);
+        FloatVector y = FloatVector.broadcast(FLOATS, 0.001f);
         FloatVector c0 = x, c1 = x, c2 = x, c3 = x, c4 = x, c5 = x, c6 = x, c7 = x, c8 = x, c9 = x, ca = x, cb = x;
         for (int i = 0; i < STEPS; i++) {
-            c0 = c0.fma(x, x);
-            c1 = c1.fma(x, x);
-            c2 = c2.fma(x, x);
-            c3 = c3.fma(x, x);
-            c4 = c4.fma(x, x);
-            c5 = c5.fma(x, x);
-            c6 = c6.fma(x, x);
-            c7 = c7.fma(x, x);
-            c8 = c8.fma(x, x);
-            c9 = c9.fma(x, x);
-            ca = ca.fma(x, x);
-            cb = cb.fma(x, x);
+            c0 = x.fma(y, c0);
+            c1 = x.fma(y, c1);
+            c2 = x.fma(y, c2);
+            c3 = x.fma(y, c3);
+            c4 = x.fma(y, c4);
+            c5 = x.fma(y, c5);
+            c6 = x.fma(y, c6);
+            c7 = x.fma(y, c7);
+            c8 = x.fma(y, c8);
+            c9 = x.fma(y, c9);
+            ca = x.fma(y, ca);
+            cb = x.fma(y, cb);
         }
         FloatVector low = c0.add(c1).add(c2).add(c3).add(c4).add(c5);
         return low.add(c6).add(c7).add(c8).add(c9).add(ca).add(cb).lane(0);

@@ -83,9 +83,9 @@ final class Gemm {
             return Math.toIntExact(Math.ceilDiv(cols, (long) panels * NR));
         }
 
-        /** The inner dimension is summed over in equal steps, all but the last; those are even, as the tiles' loops are. */
+        /** The inner dimension is summed over in equal steps, all but the last; those are fours, as the tiles' loops take them. */
         int step() {
-            return (int) evenly(depth, DEPTH, 2);
+            return (int) evenly(depth, DEPTH, 4);
         }
     }
 
@@ -113,7 +113,7 @@ final class Gemm {
         long m = call.c.rows();
         long n = call.c.cols();
         long k = call.transposeA ? call.a.rows() : call.a.cols();
-        int depth = Math.toIntExact(evenly(k, MAX_INNER, 2));
+        int depth = Math.toIntExact(evenly(k, MAX_INNER, 4));
         int panels = Math.ceilDiv(MIN_WORK, depth);
         boolean byRows = 2 * m >= n;
         long rows = byRows ? m : evenly(m, MAX_SIDE / depth, MC);

@@ -1,10 +1,13 @@
 package io.github.rankine.engine.kernels;
 
+import static io.github.rankine.engine.kernels.MicroKernel.FEW;
 import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import static io.github.rankine.engine.kernels.MicroKernel.MR;
 import static io.github.rankine.engine.kernels.MicroKernel.NR;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
+import static io.github.rankine.engine.kernels.MicroKernel.STEPS;
 
+import java.lang.invoke.VarHandle;
 import jdk.incubator.vector.FloatVector;
 
 /**
@@ -15,7 +18,7 @@ import jdk.incubator.vector.FloatVector;
  */
 final class PanelKernel {
     /** Rows of {@code a} that are packed together: a tile's, or, where the tile is lower than a vector is long, a vector's. */
-    static final int GROUP = Math.max(MR, Math.min(LANES, 8));
+    static final int GROUP = MR > 4 ? MR : Math.max(MR, Math.min(LANES, 8));
 
     private PanelKernel() {}
 
@@ -26,11 +29,15 @@ final class PanelKernel {
 
     /** {@code c[rows, NR] += a[rows, depth] · b[depth, NR]} for a group's rows, rounded up to whole tiles; {@code c}'s rows lie NR apart. */
     static void multiply(float[] a, int ao, int rows, float[] b, int bo, int depth, float[] c, int co) {
-        if (MR == 12 && rows > 8) {
-            int even = depth & ~1;
-            tile12(a, ao, b, bo, even, c, co);
-            if (even < depth) {
-                MicroKernel.addStep(a, ao + even * GROUP, 1, rows, b, bo + even * NR, c, co, NR);
+        if (MR > 4 && rows > FEW) {
+            int whole = depth & -STEPS;
+            if (MR == 12) {
+                tile12(a, ao, b, bo, whole, c, co);
+            } else {
+                tile6(a, ao, b, bo, whole, c, co);
+            }
+            for (int k = whole; k < depth; k++) {
+                MicroKernel.addStep(a, ao + k * GROUP, 1, rows, b, bo + k * NR, c, co, NR);
             }
             return;
         }
@@ -72,6 +79,140 @@ final class PanelKernel {
         c21.intoArray(c, co + 2 * NR + LANES);
         c30.intoArray(c, co + 3 * NR);
         c31.intoArray(c, co + 3 * NR + LANES);
+    }
+
+    /** With a {@code depth} in fours, and fences as {@link MicroKernel} has them. */
+    private static void tile6(float[] a, int ao, float[] b, int bo, int depth, float[] c, int co) {
+        FloatVector c00 = FloatVector.fromArray(SPECIES, c, co);
+        FloatVector c01 = FloatVector.fromArray(SPECIES, c, co + LANES);
+        FloatVector c10 = FloatVector.fromArray(SPECIES, c, co + NR);
+        FloatVector c11 = FloatVector.fromArray(SPECIES, c, co + NR + LANES);
+        FloatVector c20 = FloatVector.fromArray(SPECIES, c, co + 2 * NR);
+        FloatVector c21 = FloatVector.fromArray(SPECIES, c, co + 2 * NR + LANES);
+        FloatVector c30 = FloatVector.fromArray(SPECIES, c, co + 3 * NR);
+        FloatVector c31 = FloatVector.fromArray(SPECIES, c, co + 3 * NR + LANES);
+        FloatVector c40 = FloatVector.fromArray(SPECIES, c, co + 4 * NR);
+        FloatVector c41 = FloatVector.fromArray(SPECIES, c, co + 4 * NR + LANES);
+        FloatVector c50 = FloatVector.fromArray(SPECIES, c, co + 5 * NR);
+        FloatVector c51 = FloatVector.fromArray(SPECIES, c, co + 5 * NR + LANES);
+        for (int i = ao, j = bo; j < bo + depth * NR; i += 4 * GROUP, j += 4 * NR) {
+            FloatVector b0 = FloatVector.fromArray(SPECIES, b, j);
+            FloatVector b1 = FloatVector.fromArray(SPECIES, b, j + LANES);
+            VarHandle.acquireFence();
+            FloatVector x = FloatVector.broadcast(SPECIES, a[i]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 1]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 2]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 3]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 4]);
+            c40 = x.fma(b0, c40);
+            c41 = x.fma(b1, c41);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 5]);
+            c50 = x.fma(b0, c50);
+            c51 = x.fma(b1, c51);
+            b0 = FloatVector.fromArray(SPECIES, b, j + NR);
+            b1 = FloatVector.fromArray(SPECIES, b, j + NR + LANES);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 1]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 2]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 3]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 4]);
+            c40 = x.fma(b0, c40);
+            c41 = x.fma(b1, c41);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + GROUP + 5]);
+            c50 = x.fma(b0, c50);
+            c51 = x.fma(b1, c51);
+            b0 = FloatVector.fromArray(SPECIES, b, j + 2 * NR);
+            b1 = FloatVector.fromArray(SPECIES, b, j + 2 * NR + LANES);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 2 * GROUP]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 2 * GROUP + 1]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 2 * GROUP + 2]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 2 * GROUP + 3]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 2 * GROUP + 4]);
+            c40 = x.fma(b0, c40);
+            c41 = x.fma(b1, c41);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 2 * GROUP + 5]);
+            c50 = x.fma(b0, c50);
+            c51 = x.fma(b1, c51);
+            b0 = FloatVector.fromArray(SPECIES, b, j + 3 * NR);
+            b1 = FloatVector.fromArray(SPECIES, b, j + 3 * NR + LANES);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 3 * GROUP]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 3 * GROUP + 1]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 3 * GROUP + 2]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 3 * GROUP + 3]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 3 * GROUP + 4]);
+            c40 = x.fma(b0, c40);
+            c41 = x.fma(b1, c41);
+            VarHandle.acquireFence();
+            x = FloatVector.broadcast(SPECIES, a[i + 3 * GROUP + 5]);
+            c50 = x.fma(b0, c50);
+            c51 = x.fma(b1, c51);
+        }
+        c00.intoArray(c, co);
+        c01.intoArray(c, co + LANES);
+        c10.intoArray(c, co + NR);
+        c11.intoArray(c, co + NR + LANES);
+        c20.intoArray(c, co + 2 * NR);
+        c21.intoArray(c, co + 2 * NR + LANES);
+        c30.intoArray(c, co + 3 * NR);
+        c31.intoArray(c, co + 3 * NR + LANES);
+        c40.intoArray(c, co + 4 * NR);
+        c41.intoArray(c, co + 4 * NR + LANES);
+        c50.intoArray(c, co + 5 * NR);
+        c51.intoArray(c, co + 5 * NR + LANES);
     }
 
     /** With an even {@code depth}. */
