@@ -3,11 +3,9 @@ package io.github.rankine.engine.kernels;
 import static io.github.rankine.engine.kernels.MicroKernel.NR;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import com.sun.management.ThreadMXBean;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.DenseWeight;
 import java.lang.foreign.Arena;
-import java.lang.management.ManagementFactory;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -67,18 +65,12 @@ class PanelPackingTest {
         }
     }
 
-    /** Bytes that some panels cost when they cost so little that no vector can be among them; it waits for that. */
     private long allocationOnceCompiled(Operand even, Operand odd) {
-        ThreadMXBean threads = (ThreadMXBean) ManagementFactory.getThreadMXBean();
         float[] out = new float[NR * DEPTH];
-        long allocated;
-        do {
-            long before = threads.getCurrentThreadAllocatedBytes();
+        return Allocation.onceCompiled(PANELS * NR, () -> {
             for (int i = 0; i < PANELS; i++) {
                 packing.panel(i % 2 == 0 ? even : odd, 0, NR, 0, DEPTH, out, 0);
             }
-            allocated = threads.getCurrentThreadAllocatedBytes() - before;
-        } while (allocated >= PANELS * NR && !Thread.currentThread().isInterrupted());
-        return allocated;
+        });
     }
 }
