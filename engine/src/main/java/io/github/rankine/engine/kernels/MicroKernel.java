@@ -24,10 +24,10 @@ final class MicroKernel {
     private static final boolean FREE_FENCES = List.of("amd64", "x86_64").contains(System.getProperty("os.arch"));
     /** Rows of a tile. */
     static final int MR = SPECIES.vectorBitSize() >= 512 ? 12 : SPECIES.vectorBitSize() == 256 && FREE_FENCES ? 6 : 4;
-    /** Rows up to which tiles of four rows do. */
-    static final int FEW = (MR - 1) / 4 * 4;
-    /** Steps of the inner dimension in one turn of a tile's loop. */
-    static final int STEPS = MR == 12 ? 2 : MR == 6 ? 4 : 1;
+    /** Rows up to which tiles of four rows do: any number where no larger tile has the registers. */
+    static final int FEW = MR == 4 ? Integer.MAX_VALUE : (MR - 1) / 4 * 4;
+    /** Steps of the inner dimension in one turn of a larger tile's loop. */
+    static final int STEPS = MR == 12 ? 2 : 4;
     /** Depth at which products are cut, so that a panel stays in the first-level cache. */
     static final int KC = 256;
     /** Distance of {@code a}'s rows: more than KC, lest all rows fall into the same cache sets. */
@@ -57,10 +57,8 @@ final class MicroKernel {
             int co = cOffset + row * ldc;
             if (MR == 12) {
                 tile12(a, ao, b, bOffset, whole, c, co, ldc);
-            } else if (MR == 6) {
-                tile6(a, ao, b, bOffset, whole, c, co, ldc);
             } else {
-                tile4(a, ao, b, bOffset, whole, c, co, ldc);
+                tile6(a, ao, b, bOffset, whole, c, co, ldc);
             }
             for (int k = whole; k < depth; k++) {
                 addStep(a, ao + k, LDA, Math.min(MR, rows - row), b, bOffset + k * NR, c, co, ldc);

@@ -17,8 +17,8 @@ import jdk.incubator.vector.FloatVector;
  * of {@code b}. That is worth a transposition of {@code a}: two streams are prefetched where a stream for each row is not.
  */
 final class PanelKernel {
-    /** Rows of {@code a} that are packed together: a tile's, or, where the tile is lower than a vector is long, a vector's. */
-    static final int GROUP = MR > 4 ? MR : Math.max(MR, Math.min(LANES, 8));
+    /** Rows of {@code a} that are packed together: a tile's, or, of tiles of four rows, as many as a vector is long. */
+    static final int GROUP = MR == 4 ? Math.max(MR, Math.min(LANES, 8)) : MR;
 
     private PanelKernel() {}
 
@@ -29,7 +29,7 @@ final class PanelKernel {
 
     /** {@code c[rows, NR] += a[rows, depth] · b[depth, NR]} for a group's rows, rounded up to whole tiles; {@code c}'s rows lie NR apart. */
     static void multiply(float[] a, int ao, int rows, float[] b, int bo, int depth, float[] c, int co) {
-        if (MR > 4 && rows > FEW) {
+        if (rows > FEW) {
             int whole = depth & -STEPS;
             if (MR == 12) {
                 tile12(a, ao, b, bo, whole, c, co);
