@@ -3,6 +3,7 @@ package io.github.rankine.engine.kernels;
 import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import static io.github.rankine.engine.kernels.MicroKernel.NR;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
+import static io.github.rankine.engine.kernels.MicroKernel.STEPS;
 import static io.github.rankine.engine.kernels.PanelKernel.GROUP;
 
 import io.github.rankine.engine.tensor.Tensor;
@@ -83,9 +84,9 @@ final class Gemm {
             return Math.toIntExact(Math.ceilDiv(cols, (long) panels * NR));
         }
 
-        /** The inner dimension is summed over in equal steps, all but the last; those are fours, as the tiles' loops take them. */
+        /** The inner dimension is summed over in equal steps, all but the last, none of which leaves a tile's loop a rest. */
         int step() {
-            return (int) evenly(depth, DEPTH, 4);
+            return (int) evenly(depth, DEPTH, STEPS);
         }
     }
 
@@ -113,7 +114,7 @@ final class Gemm {
         long m = call.c.rows();
         long n = call.c.cols();
         long k = call.transposeA ? call.a.rows() : call.a.cols();
-        int depth = Math.toIntExact(evenly(k, MAX_INNER, 4));
+        int depth = Math.toIntExact(evenly(k, MAX_INNER, STEPS));
         int panels = Math.ceilDiv(MIN_WORK, depth);
         boolean byRows = 2 * m >= n;
         long rows = byRows ? m : evenly(m, MAX_SIDE / depth, MC);

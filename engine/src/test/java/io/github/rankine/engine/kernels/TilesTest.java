@@ -68,7 +68,7 @@ class TilesTest {
         }
     }
 
-    /** A tile that comes to one of the compiler's limits keeps its sums on the heap, and is twenty times slower. */
+    /** A tile that comes to one of the compiler's limits keeps its sums on the heap, and is a dozen times slower. */
     @Test
     @Timeout(value = 2, unit = TimeUnit.MINUTES)
     void noSumIsAnObject() {
