@@ -224,7 +224,7 @@ final class Activations {
     private static void geluGradient(float[] x, float[] cdf, float[] dy, float[] out, int count) {
         for (int i = 0; i < count; i += LANES) {
             FloatVector v = FloatVector.fromArray(SPECIES, x, i);
-            FloatVector density = VectorMath.exp(v.mul(v).mul(-0.5f)).mul(NORMAL_DENSITY);
+            FloatVector density = VectorMath.expUpTo87(v.mul(v).mul(-0.5f)).mul(NORMAL_DENSITY);
             v.fma(density, FloatVector.fromArray(SPECIES, cdf, i))
                     .mul(FloatVector.fromArray(SPECIES, dy, i))
                     .intoArray(out, i);

@@ -292,7 +292,7 @@ final class AttentionBackward {
         for (int i = 0; i < rows; i++) {
             int at = first + lane + i * LDA;
             FloatVector probability =
-                    VectorMath.exp(FloatVector.fromArray(SPECIES, p, at).sub(log));
+                    VectorMath.expUpTo87(FloatVector.fromArray(SPECIES, p, at).sub(log));
             FloatVector gradient =
                     FloatVector.fromArray(SPECIES, d, at).sub(dot).mul(probability);
             probability.intoArray(p, at);

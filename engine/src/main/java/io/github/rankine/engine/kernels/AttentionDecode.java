@@ -270,10 +270,10 @@ final class AttentionDecode {
             FloatVector largest = FloatVector.broadcast(SPECIES, parts[to + LANES]);
             FloatVector sum = FloatVector.zero(SPECIES);
             for (int i = first + head * KEYS; i < first + (head + 1) * KEYS; i += LANES) {
-                FloatVector e =
-                        VectorMath.exp(FloatVector.fromArray(SPECIES, scores, i).sub(largest));
+                FloatVector e = VectorMath.expUpTo87(
+                        FloatVector.fromArray(SPECIES, scores, i).sub(largest));
                 e.intoArray(scores, i);
-                sum = sum.add(e);
+                sum = e.add(sum);
             }
             sum.intoArray(parts, to);
         }
@@ -333,7 +333,8 @@ final class AttentionDecode {
             max = Math.max(max, factors[i]);
         }
         for (int i = 0; i < blocks; i += LANES) {
-            VectorMath.exp(FloatVector.fromArray(SPECIES, factors, i).sub(max)).intoArray(factors, i);
+            VectorMath.expUpTo87(FloatVector.fromArray(SPECIES, factors, i).sub(max))
+                    .intoArray(factors, i);
         }
         // What a last vector of features has beyond them is overwritten by the lanes of the sum.
         for (int d = 0; d < headDim; d += LANES) {
@@ -408,7 +409,7 @@ final class AttentionDecode {
         private static float sum(MemorySegment data, long from, long bytes) {
             FloatVector sum = FloatVector.zero(SPECIES);
             for (long at = from; at <= from + bytes - BYTES; at += BYTES) {
-                sum = sum.add(Elements.load(data, at));
+                sum = Elements.load(data, at).add(sum);
             }
             return sum.lane(0);
         }
@@ -416,10 +417,10 @@ final class AttentionDecode {
         private static float sumOfFour(MemorySegment data, long from, long apart) {
             FloatVector a = FloatVector.zero(SPECIES), b = a, c = a, d = a;
             for (long at = from; at < from + apart; at += BYTES) {
-                a = a.add(Elements.load(data, at));
-                b = b.add(Elements.load(data, at + apart));
-                c = c.add(Elements.load(data, at + 2 * apart));
-                d = d.add(Elements.load(data, at + 3 * apart));
+                a = Elements.load(data, at).add(a);
+                b = Elements.load(data, at + apart).add(b);
+                c = Elements.load(data, at + 2 * apart).add(c);
+                d = Elements.load(data, at + 3 * apart).add(d);
             }
             return a.add(b).add(c).add(d).lane(0);
         }

@@ -174,7 +174,7 @@ final class AttentionForward {
                     count,
                     call.shape.slidingWindow(),
                     Float.NEGATIVE_INFINITY);
-            softmax(s.scores, number, s.maximum, s.sum, s.correction);
+            softmax(s, number);
             MicroKernel.multiply(
                     values,
                     valuesAt[unit] + layout.transposedAt(block) + skipped,
@@ -212,52 +212,40 @@ final class AttentionForward {
     }
 
     /**
-     * Turns a block's scores into exponentials relative to the largest score so far; {@code correction} becomes the factor
-     * of what was summed before. No vector passes from one of its loops to the next: between methods that are not inlined it would be
-     * an object.
+     * Turns a block's scores into exponentials relative to the largest score so far; the correction becomes the factor of what was summed
+     * before. It is long enough for C2 to compile it by itself: its caller would come to C2's limit with it, and vectors
+     * would be objects.
      */
-    private static void softmax(float[] scores, int rows, float[] maximum, float[] sum, float[] correction) {
+    private static void softmax(Scratch s, int rows) {
+        int end = rows * NR;
+        FloatVector before0 = FloatVector.fromArray(SPECIES, s.maximum, 0);
+        FloatVector before1 = FloatVector.fromArray(SPECIES, s.maximum, LANES);
+        FloatVector max0 = before0;
+        FloatVector max1 = before1;
+        for (int i = 0; i < end; i += NR) {
+            max0 = VectorMath.larger(max0, FloatVector.fromArray(SPECIES, s.scores, i));
+            max1 = VectorMath.larger(max1, FloatVector.fromArray(SPECIES, s.scores, i + LANES));
+        }
+        max0.intoArray(s.maximum, 0);
+        max1.intoArray(s.maximum, LANES);
+        before0.intoArray(s.correction, 0);
+        before1.intoArray(s.correction, LANES);
         for (int lane = 0; lane < NR; lane += LANES) {
-            FloatVector.fromArray(SPECIES, maximum, lane).intoArray(correction, lane);
-            raise(maximum, scores, lane, rows);
-            correct(correction, maximum, sum, lane);
-            exponentials(scores, maximum, sum, lane, rows);
+            FloatVector max = FloatVector.fromArray(SPECIES, s.maximum, lane);
+            // A query that has seen no key yet subtracts 0, lest −∞ − (−∞) be NaN.
+            FloatVector base = max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
+            FloatVector factor = VectorMath.expUpTo87(
+                    FloatVector.fromArray(SPECIES, s.correction, lane).sub(base));
+            factor.intoArray(s.correction, lane);
+            FloatVector total = FloatVector.fromArray(SPECIES, s.sum, lane).mul(factor);
+            for (int i = lane; i < end; i += NR) {
+                FloatVector e = VectorMath.expUpTo87(
+                        FloatVector.fromArray(SPECIES, s.scores, i).sub(base));
+                e.intoArray(s.scores, i);
+                total = e.add(total);
+            }
+            total.intoArray(s.sum, lane);
         }
-    }
-
-    /** The largest score up to here. */
-    private static void raise(float[] maximum, float[] scores, int lane, int rows) {
-        FloatVector max = FloatVector.fromArray(SPECIES, maximum, lane);
-        for (int i = 0; i < rows; i++) {
-            max = VectorMath.larger(max, FloatVector.fromArray(SPECIES, scores, i * NR + lane));
-        }
-        max.intoArray(maximum, lane);
-    }
-
-    /** Turns the largest score of before into the factor for what was summed, and applies it to the sum. */
-    private static void correct(float[] correction, float[] maximum, float[] sum, int lane) {
-        FloatVector before = FloatVector.fromArray(SPECIES, correction, lane);
-        FloatVector factor = VectorMath.exp(before.sub(base(maximum, lane)));
-        factor.intoArray(correction, lane);
-        FloatVector.fromArray(SPECIES, sum, lane).mul(factor).intoArray(sum, lane);
-    }
-
-    private static void exponentials(float[] scores, float[] maximum, float[] sum, int lane, int rows) {
-        FloatVector base = base(maximum, lane);
-        FloatVector total = FloatVector.fromArray(SPECIES, sum, lane);
-        for (int i = 0; i < rows; i++) {
-            FloatVector e = VectorMath.exp(
-                    FloatVector.fromArray(SPECIES, scores, i * NR + lane).sub(base));
-            e.intoArray(scores, i * NR + lane);
-            total = total.add(e);
-        }
-        total.intoArray(sum, lane);
-    }
-
-    /** What scores are relative to. A query that has seen no key yet subtracts 0, lest −∞ − (−∞) be NaN. */
-    private static FloatVector base(float[] maximum, int lane) {
-        FloatVector max = FloatVector.fromArray(SPECIES, maximum, lane);
-        return max.blend(0f, max.compare(VectorOperators.EQ, Float.NEGATIVE_INFINITY));
     }
 
     private static void addCorrected(float[] output, float[] correction, float[] tile, int headDim) {

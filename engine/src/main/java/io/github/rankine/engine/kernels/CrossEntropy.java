@@ -48,7 +48,7 @@ final class CrossEntropy {
         FloatVector max = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            max = max.max(Elements.load(x, at + 4L * i));
+            max = Elements.load(x, at + 4L * i).max(max);
         }
         float largest = max.reduceLanes(VectorOperators.MAX);
         for (; i < count; i++) {
@@ -76,10 +76,10 @@ final class CrossEntropy {
         FloatVector base = FloatVector.broadcast(SPECIES, max);
         FloatVector sum = FloatVector.zero(SPECIES);
         for (int i = 0; i < BLOCK; i += LANES) {
-            FloatVector e =
-                    VectorMath.exp(FloatVector.fromArray(SPECIES, block, i).sub(base));
+            FloatVector e = VectorMath.expUpTo87(
+                    FloatVector.fromArray(SPECIES, block, i).sub(base));
             e.intoArray(block, i);
-            sum = sum.add(e);
+            sum = e.add(sum);
         }
         return VectorMath.sum(sum);
     }

@@ -41,7 +41,7 @@ final class LayerNorm {
         FloatVector sum = FloatVector.zero(SPECIES);
         int i = 0;
         for (; i <= count - LANES; i += LANES) {
-            sum = sum.add(Elements.load(x, at + 4L * i));
+            sum = Elements.load(x, at + 4L * i).add(sum);
         }
         float total = VectorMath.sum(sum);
         for (; i < count; i++) {
@@ -157,7 +157,7 @@ final class LayerNorm {
         for (; i <= count - LANES; i += LANES) {
             FloatVector g = Elements.load(dy, dyAt + 4L * i).mul(FloatVector.fromArray(SPECIES, w, i));
             FloatVector h = Elements.load(x, xAt + 4L * i).sub(mean).mul(r);
-            sumG = sumG.add(g);
+            sumG = g.add(sumG);
             sumGh = g.fma(h, sumGh);
         }
         float meanG = VectorMath.sum(sumG);

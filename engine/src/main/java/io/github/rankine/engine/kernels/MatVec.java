@@ -51,7 +51,11 @@ final class MatVec {
     /** {@code cs[i] (+)= alpha · a[m, k] · bs[i]ᵀ}: a dot product an output. */
     void multiplyTransposed(Tensor a, List<Operand> bs, List<Tensor> cs, float alpha, boolean accumulate) {
         int m = (int) a.rows();
-        int outputs = taskOutputs(cs.stream().mapToLong(Tensor::cols).sum(), a.cols());
+        long all = 0;
+        for (Tensor c : cs) {
+            all += c.cols();
+        }
+        int outputs = taskOutputs(all, a.cols());
         tasks.clear();
         for (Tensor c : cs) {
             tasks.add(Math.toIntExact(Math.ceilDiv(c.cols(), (long) outputs)));
@@ -70,8 +74,7 @@ final class MatVec {
                 Elements.writeRow(out, 0, count, c.segment(), c.offset(i, first), alpha, accumulate);
             }
         });
-        long weights = bs.stream().mapToLong(b -> b.rows() * b.cols()).sum();
-        ways.took(sideBySide, weights, System.nanoTime() - start);
+        ways.took(sideBySide, all * a.cols(), System.nanoTime() - start);
     }
 
     /** Outputs of a task, of {@code all} that a call has. */

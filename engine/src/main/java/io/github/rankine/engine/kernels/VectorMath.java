@@ -12,6 +12,7 @@ import static io.github.rankine.engine.kernels.MicroKernel.LANES;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShuffle;
@@ -21,11 +22,14 @@ import jdk.incubator.vector.VectorShuffle;
  * these give the same bits everywhere. Polynomials are minimax fits by Lawson's algorithm to the functions in high precision.
  *
  * <p>C2 inlines up to a number of nodes in a method and then lets vectors be objects, some hundred times slower. So constants are
- * vectors made once (a broadcast costs as many nodes as a sum), and loops have little in them.
+ * vectors made once (a broadcast costs as many nodes as a sum), and loops have little in them. It also must know which class of vectors a
+ * method is called on: it does where that vector was just loaded or computed, but of what a loop carries along it has only what was
+ * observed, and not always that. So a sum is {@code fresh.add(sum)}, not {@code sum.add(fresh)}.
  */
 final class VectorMath {
     private static final FloatVector ZERO = FloatVector.zero(SPECIES);
     private static final FloatVector ONE = constant(1f);
+    private static final IntVector ONE_BITS = ONE.reinterpretAsInts();
     private static final FloatVector INFINITY = constant(Float.POSITIVE_INFINITY);
 
     private static final FloatVector LOG2_E = constant(1.44269504f);
@@ -130,12 +134,15 @@ final class VectorMath {
         return a.blend(b, upper).add(b.blend(a, upper).rearrange(swap));
     }
 
-    /** The larger of each pair of lanes; where {@code b} is NaN, {@code a}. Cheaper than {@code max}, which orders NaN and −0. */
+    /**
+     * The larger of each pair of lanes; where either is NaN, {@code b}. Cheaper than {@code max}, which orders NaN and −0. Between what a
+     * loop has so far and something fresh, {@code b} is the latter (see the class).
+     */
     static FloatVector larger(FloatVector a, FloatVector b) {
-        return a.blend(b, b.compare(VectorOperators.GT, a));
+        return b.blend(a, b.compare(VectorOperators.LE, a));
     }
 
-    /** The largest lane of a vector without NaN: the same in any order. */
+    /** The largest lane, the same in any order; NaN if one is. */
     static float largest(FloatVector v) {
         return v.reduceLanes(VectorOperators.MAX);
     }
@@ -143,17 +150,32 @@ final class VectorMath {
     /** eˣ within 1 ulp. What would be denormal is 0; overflow is infinite, and NaN stays NaN. */
     static FloatVector exp(FloatVector x) {
         FloatVector rounded = x.fma(LOG2_E, ROUND);
-        FloatVector n = rounded.sub(ROUND);
-        FloatVector r = n.fma(MINUS_LN2_LOW, n.fma(MINUS_LN2_HIGH, x));
-        FloatVector p = r.fma(EXP_4, EXP_3).fma(r, EXP_2).fma(r, EXP_1).fma(r, EXP_0);
-        p = p.fma(r.mul(r), r).add(ONE);
-        // Times 2ⁿ: n is in the low bits of rounded, and p's exponent has room for it.
-        FloatVector scaled = p.reinterpretAsInts()
+        // n is in the low bits of rounded, and the factor's exponent has room for it.
+        FloatVector scaled = expOfRest(x, rounded)
+                .reinterpretAsInts()
                 .add(rounded.reinterpretAsInts().lanewise(VectorOperators.LSHL, 23))
                 .reinterpretAsFloats();
         return x.mul(INFINITY)
                 .blend(scaled, x.compare(VectorOperators.LE, EXP_MAX))
                 .blend(ZERO, x.compare(VectorOperators.LT, EXP_MIN));
+    }
+
+    /** {@link #exp} of numbers up to 87, such as differences from the largest one: with fewer steps, for nothing overflows. */
+    static FloatVector expUpTo87(FloatVector x) {
+        FloatVector rounded = x.fma(LOG2_E, ROUND);
+        FloatVector power = rounded.reinterpretAsInts()
+                .lanewise(VectorOperators.LSHL, 23)
+                .add(ONE_BITS)
+                .reinterpretAsFloats();
+        return expOfRest(x, rounded).mul(power).blend(ZERO, x.compare(VectorOperators.LT, EXP_MIN));
+    }
+
+    /** {@code e^(x − n ln 2)}, where {@code rounded} is {@code x / ln 2} plus ROUND, and n its nearest integer: eˣ is that times 2ⁿ. */
+    private static FloatVector expOfRest(FloatVector x, FloatVector rounded) {
+        FloatVector n = rounded.sub(ROUND);
+        FloatVector r = n.fma(MINUS_LN2_LOW, n.fma(MINUS_LN2_HIGH, x));
+        FloatVector p = r.fma(EXP_4, EXP_3).fma(r, EXP_2).fma(r, EXP_1).fma(r, EXP_0);
+        return p.fma(r.mul(r), r).add(ONE);
     }
 
     /** {@code out[i] = 1 / (1 + e^−x[i])} for {@code i} below {@code count} rounded up to whole vectors. */
@@ -170,7 +192,7 @@ final class VectorMath {
      */
     static void sigmoidSlope(float[] x, float[] out, int count) {
         for (int i = 0; i < count; i += LANES) {
-            FloatVector e = exp(FloatVector.fromArray(SPECIES, x, i).abs().neg());
+            FloatVector e = expUpTo87(FloatVector.fromArray(SPECIES, x, i).abs().neg());
             FloatVector d = e.add(ONE);
             e.div(d.mul(d)).intoArray(out, i);
         }
@@ -191,7 +213,7 @@ final class VectorMath {
             t = t.blend(ERF_MAX, t.compare(VectorOperators.GT, ERF_MAX));
             FloatVector q = t.fma(ERFC_6, ERFC_5).fma(t, ERFC_4).fma(t, ERFC_3);
             q = q.fma(t, ERFC_2).fma(t, ERFC_1).fma(t, ERFC_0);
-            FloatVector large = ONE.sub(exp(q));
+            FloatVector large = ONE.sub(expUpTo87(q));
             large = large.blend(large.neg(), v.compare(VectorOperators.LT, ZERO));
             large.blend(small, t.compare(VectorOperators.LT, ERF_SWITCH)).intoArray(out, i);
         }

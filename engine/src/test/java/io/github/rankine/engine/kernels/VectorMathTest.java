@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import java.util.Arrays;
 import java.util.Random;
 import java.util.function.DoubleUnaryOperator;
+import java.util.function.UnaryOperator;
 import jdk.incubator.vector.FloatVector;
 import org.junit.jupiter.api.Test;
 
@@ -22,18 +23,22 @@ class VectorMathTest {
         return values;
     }
 
-    private static float[] exp(float... x) {
+    private static float[] map(UnaryOperator<FloatVector> function, float... x) {
         float[] out = new float[x.length];
         for (int i = 0; i < x.length; i += LANES) {
-            VectorMath.exp(FloatVector.fromArray(MicroKernel.SPECIES, x, i)).intoArray(out, i);
+            function.apply(FloatVector.fromArray(MicroKernel.SPECIES, x, i)).intoArray(out, i);
         }
         return out;
     }
 
-    private static float exp(float x) {
+    private static float map(UnaryOperator<FloatVector> function, float x) {
         float[] repeated = new float[LANES];
         Arrays.fill(repeated, x);
-        return exp(repeated)[LANES - 1];
+        return map(function, repeated)[LANES - 1];
+    }
+
+    private static float exp(float x) {
+        return map(VectorMath::exp, x);
     }
 
     /** The largest error in units of the last place of the true value. */
@@ -49,7 +54,20 @@ class VectorMathTest {
     @Test
     void expIsWithinAnUlpWhereTheResultIsNormal() {
         for (float[] x : new float[][] {between(-87.33, 88.72), between(-1, 1), between(-1e-3, 1e-3)}) {
-            assertThat(worstUlps(x, exp(x), Math::exp)).isLessThan(1.1);
+            assertThat(worstUlps(x, map(VectorMath::exp, x), Math::exp)).isLessThan(1.1);
+        }
+    }
+
+    @Test
+    void expUpTo87IsExpWithoutOverflow() {
+        for (float[] x : new float[][] {between(-90, 87), between(-1, 1), between(-1e-3, 1e-3)}) {
+            assertThat(map(VectorMath::expUpTo87, x)).isEqualTo(map(VectorMath::exp, x));
+        }
+        for (float x : new float[] {Float.NEGATIVE_INFINITY, -1e30f, -87.337f, -87.3365f, -0f, 0f, 87f}) {
+            assertThat(map(VectorMath::expUpTo87, x)).isEqualTo(exp(x));
+        }
+        for (int nan : new int[] {0x7FC00000, 0x7FC00123, 0xFFC001FF, 0xFFFFFFFF}) {
+            assertThat(map(VectorMath::expUpTo87, Float.intBitsToFloat(nan))).isNaN();
         }
     }
 
