@@ -83,27 +83,26 @@ final class AttentionGradientScratch {
             float scale,
             float[] transposed,
             float[] plain) {
+        int padded = MicroKernel.paddedCols(dim);
         for (int i = 0; i < width; i++) {
             KeyLayout.read(x, row + first + i, col, dim, rows, i * LDA);
-            scale(rows, i * LDA, dim, scale);
-            for (int d = 0; d < dim; d += NR) {
-                int at = d * capacity + (first + i) * NR;
-                int present = Math.min(NR, dim - d);
-                System.arraycopy(rows, i * LDA + d, plain, at, present);
-                Arrays.fill(plain, at + present, at + NR, 0f);
-            }
+            Arrays.fill(rows, i * LDA + dim, i * LDA + padded, 0f);
+            scale(rows, i * LDA, padded, scale, plain, (first + i) * NR, capacity * NR);
         }
         transposition.panel(rows, width, dim, transposed, first * dim);
     }
 
-    /** By vectors: what C2 makes of such a loop by itself pays off for longer rows than a head's. */
-    private static void scale(float[] x, int at, int count, float factor) {
-        int i = at;
-        for (; i <= at + count - LANES; i += LANES) {
-            FloatVector.fromArray(SPECIES, x, i).mul(factor).intoArray(x, i);
-        }
-        for (; i < at + count; i++) {
-            x[i] *= factor;
+    /** Multiplies a row, and copies NR columns each to panels that lie {@code apart}. */
+    private static void scale(float[] x, int at, int count, float factor, float[] panels, int to, int apart) {
+        for (int i = 0; i < count; i += NR) {
+            FloatVector first = FloatVector.fromArray(SPECIES, x, at + i).mul(factor);
+            FloatVector second =
+                    FloatVector.fromArray(SPECIES, x, at + i + LANES).mul(factor);
+            first.intoArray(x, at + i);
+            second.intoArray(x, at + i + LANES);
+            first.intoArray(panels, to);
+            second.intoArray(panels, to + LANES);
+            to += apart;
         }
     }
 

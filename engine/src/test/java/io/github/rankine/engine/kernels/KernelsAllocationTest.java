@@ -2,8 +2,10 @@ package io.github.rankine.engine.kernels;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.github.rankine.engine.quant.Quantization;
 import io.github.rankine.engine.tensor.DType;
 import io.github.rankine.engine.tensor.DenseWeight;
+import io.github.rankine.engine.tensor.QuantizedType;
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
 import java.lang.classfile.Attributes;
@@ -28,8 +30,8 @@ class KernelsAllocationTest {
     private static final AttentionShape SHAPE = new AttentionShape(4, 2, HEAD_DIM, 0.125f, 0);
     private static final int COLS = SHAPE.heads() * HEAD_DIM;
     private static final int KEYS = 512;
-    /** A byte an element: vectors that are objects take eight, and what a call has besides much less. */
-    private static final long LIMIT = ROWS * COLS;
+    /** Four bytes an element: vectors that are objects take six or more, and what a call has besides is much less. */
+    private static final long LIMIT = 4L * ROWS * COLS;
     /** Calls in which what is called first compiled by itself is compiled again as a part of its callers. */
     private static final int CALLS = 2000;
     /** Methods of more bytes are not compiled as parts of others ({@code FreqInlineSize}). */
@@ -54,14 +56,38 @@ class KernelsAllocationTest {
         return tensor(ROWS, COLS);
     }
 
-    private static Weight bf16(int rows, int cols) {
+    private static Weight stored(DType type, int rows, int cols) {
         Tensor values = tensor(rows, cols);
         DenseWeight weight = new DenseWeight(
-                DType.BF16, rows, cols, Arena.ofAuto().allocate((long) rows * cols * DType.BF16.bytes()));
+                type, rows, cols, Arena.ofAuto().allocate((long) rows * cols * type.bytes(), Tensor.ALIGNMENT));
         for (int i = 0; i < rows * cols; i++) {
-            DType.BF16.write(weight.data(), i, values.get(i / cols, i % cols));
+            type.write(weight.data(), i, values.get(i / cols, i % cols));
         }
         return weight;
+    }
+
+    private static Weight bf16(int rows, int cols) {
+        return stored(DType.BF16, rows, cols);
+    }
+
+    private static Weight quantized(QuantizedType type) {
+        return Quantization.quantize("weight", tensor(COLS, COLS).asWeight(), type, Arena.ofAuto());
+    }
+
+    /** A block of rows times a weight, and times its transpose. */
+    private static Call blockProducts(Weight b) {
+        Tensor a = tensor();
+        Tensor c = tensor();
+        return kernels -> {
+            kernels.matmulNT(a, b, c, 1, false);
+            kernels.matmulNN(a, b, c, 1, false);
+        };
+    }
+
+    private static Call rowProduct(Weight b) {
+        Tensor a = tensor(1, COLS);
+        Tensor c = tensor(1, COLS);
+        return kernels -> kernels.matmulNT(a, b, c, 1, false);
     }
 
     private enum Kernel {
@@ -100,13 +126,52 @@ class KernelsAllocationTest {
                 };
             }
         },
-        ROW_PRODUCT {
+        F16_PRODUCTS {
             @Override
             Call call() {
-                Tensor a = tensor(1, COLS);
-                Tensor c = tensor(1, COLS);
-                Weight b = bf16(COLS, COLS);
-                return kernels -> kernels.matmulNT(a, b, c, 1, false);
+                return blockProducts(stored(DType.F16, COLS, COLS));
+            }
+        },
+        NF4_PRODUCTS {
+            @Override
+            Call call() {
+                return blockProducts(quantized(QuantizedType.NF4));
+            }
+        },
+        INT8_PRODUCTS {
+            @Override
+            Call call() {
+                return blockProducts(quantized(QuantizedType.INT8));
+            }
+        },
+        F32_ROW_PRODUCT {
+            @Override
+            Call call() {
+                return rowProduct(stored(DType.F32, COLS, COLS));
+            }
+        },
+        BF16_ROW_PRODUCT {
+            @Override
+            Call call() {
+                return rowProduct(bf16(COLS, COLS));
+            }
+        },
+        F16_ROW_PRODUCT {
+            @Override
+            Call call() {
+                return rowProduct(stored(DType.F16, COLS, COLS));
+            }
+        },
+        NF4_ROW_PRODUCT {
+            @Override
+            Call call() {
+                return rowProduct(quantized(QuantizedType.NF4));
+            }
+        },
+        INT8_ROW_PRODUCT {
+            @Override
+            Call call() {
+                return rowProduct(quantized(QuantizedType.INT8));
             }
         },
         POINTWISE {
