@@ -14,6 +14,7 @@ import java.lang.foreign.Arena;
 import java.util.List;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -91,239 +92,162 @@ class KernelsAllocationTest {
     }
 
     private enum Kernel {
-        MATMUL_NT {
-            @Override
-            Call call() {
-                Tensor a = tensor();
-                Tensor c = tensor();
-                Tensor u = tensor(ROWS, 8);
-                Weight b = bf16(COLS, COLS);
-                Weight v = tensor(COLS, 8).asWeight();
-                return kernels -> kernels.matmulNT(a, b, u, v, c, false);
-            }
-        },
-        MATMUL_NN {
-            @Override
-            Call call() {
-                Tensor a = tensor();
-                Tensor c = tensor();
-                Tensor u = tensor(ROWS, 8);
-                Weight b = bf16(COLS, COLS);
-                Weight v = tensor(8, COLS).asWeight();
-                return kernels -> kernels.matmulNN(a, b, u, v, c, true);
-            }
-        },
-        THIN_PRODUCTS {
-            @Override
-            Call call() {
-                Tensor a = tensor();
-                Tensor c = tensor(ROWS, 8);
-                Tensor gradient = tensor(8, COLS);
-                Weight b = tensor(8, COLS).asWeight();
-                return kernels -> {
-                    kernels.matmulNT(a, b, c, 1, false);
-                    kernels.matmulTN(c, a, gradient, 1, true);
-                };
-            }
-        },
-        F16_PRODUCTS {
-            @Override
-            Call call() {
-                return blockProducts(stored(DType.F16, COLS, COLS));
-            }
-        },
-        NF4_PRODUCTS {
-            @Override
-            Call call() {
-                return blockProducts(quantized(QuantizedType.NF4));
-            }
-        },
-        INT8_PRODUCTS {
-            @Override
-            Call call() {
-                return blockProducts(quantized(QuantizedType.INT8));
-            }
-        },
-        F32_ROW_PRODUCT {
-            @Override
-            Call call() {
-                return rowProduct(stored(DType.F32, COLS, COLS));
-            }
-        },
-        BF16_ROW_PRODUCT {
-            @Override
-            Call call() {
-                return rowProduct(bf16(COLS, COLS));
-            }
-        },
-        F16_ROW_PRODUCT {
-            @Override
-            Call call() {
-                return rowProduct(stored(DType.F16, COLS, COLS));
-            }
-        },
-        NF4_ROW_PRODUCT {
-            @Override
-            Call call() {
-                return rowProduct(quantized(QuantizedType.NF4));
-            }
-        },
-        INT8_ROW_PRODUCT {
-            @Override
-            Call call() {
-                return rowProduct(quantized(QuantizedType.INT8));
-            }
-        },
-        POINTWISE {
-            @Override
-            Call call() {
-                Tensor x = tensor();
-                Tensor y = tensor();
-                return kernels -> {
-                    kernels.add(x, y);
-                    kernels.scale(x, 0.5f, y);
-                    kernels.dropout(x, y, 0.1f, 1, false);
-                };
-            }
-        },
-        SWIGLU {
-            @Override
-            Call call() {
-                Tensor gate = tensor();
-                Tensor up = tensor();
-                Tensor y = tensor();
-                Tensor dGate = tensor();
-                return kernels -> {
-                    kernels.swiglu(gate, up, y);
-                    kernels.swigluBackward(gate, up, y, dGate, y);
-                };
-            }
-        },
-        GELU {
-            @Override
-            Call call() {
-                Tensor x = tensor();
-                Tensor y = tensor();
-                Tensor dx = tensor();
-                return kernels -> {
-                    kernels.gelu(x, y, false);
-                    kernels.geluBackward(x, y, dx, false, false);
-                };
-            }
-        },
-        GELU_TANH {
-            @Override
-            Call call() {
-                Tensor x = tensor();
-                Tensor y = tensor();
-                Tensor dx = tensor();
-                return kernels -> {
-                    kernels.gelu(x, y, true);
-                    kernels.geluBackward(x, y, dx, true, false);
-                };
-            }
-        },
-        RMS_NORM {
-            @Override
-            Call call() {
-                Tensor x = tensor();
-                Tensor y = tensor();
-                Tensor inverseRms = tensor(ROWS, 1);
-                Tensor dx = tensor();
-                Tensor dWeight = tensor(1, COLS);
-                Weight weight = bf16(1, COLS);
-                return kernels -> {
-                    kernels.rmsNorm(x, weight, 1e-5f, y, inverseRms);
-                    kernels.rmsNormBackward(x, weight, inverseRms, y, dx, false, dWeight);
-                };
-            }
-        },
-        LAYER_NORM {
-            @Override
-            Call call() {
-                Tensor x = tensor();
-                Tensor y = tensor();
-                Tensor statistics = tensor(ROWS, 2);
-                Tensor dx = tensor();
-                Tensor dWeight = tensor(1, COLS);
-                Weight weight = bf16(1, COLS);
-                return kernels -> {
-                    kernels.layerNorm(x, weight, weight, 1e-5f, y, statistics);
-                    kernels.layerNormBackward(x, weight, statistics, y, dx, false, dWeight, dWeight);
-                };
-            }
-        },
-        ROTARY {
-            @Override
-            Call call() {
-                Tensor x = tensor();
-                Tensor table = tensor(ROWS, HEAD_DIM);
-                int[] positions = IntStream.range(0, ROWS).toArray();
-                return kernels -> kernels.rotary(x, positions, table, HEAD_DIM, false);
-            }
-        },
-        ATTENTION {
-            @Override
-            Call call() {
-                Tensor q = tensor();
-                Tensor kv = tensor(ROWS, SHAPE.kvHeads() * HEAD_DIM);
-                AttentionSpans spans = AttentionSpans.ofSequences(new int[] {0, ROWS});
-                Tensor out = tensor();
-                Tensor logSumExp = tensor(ROWS, SHAPE.heads());
-                return kernels -> kernels.attention(q, kv, kv, spans, SHAPE, out, logSumExp);
-            }
-        },
-        ATTENTION_BACKWARD {
-            @Override
-            Call call() {
-                Tensor q = tensor();
-                Tensor kv = tensor(ROWS, SHAPE.kvHeads() * HEAD_DIM);
-                AttentionSpans spans = AttentionSpans.ofSequences(new int[] {0, ROWS});
-                Tensor out = tensor();
-                Tensor logSumExp = tensor(ROWS, SHAPE.heads());
-                Tensor dq = tensor();
-                Tensor dk = tensor(ROWS, SHAPE.kvHeads() * HEAD_DIM);
-                Tensor dv = tensor(ROWS, SHAPE.kvHeads() * HEAD_DIM);
-                return kernels -> kernels.attentionBackward(q, kv, kv, spans, SHAPE, out, logSumExp, out, dq, dk, dv);
-            }
-        },
-        ATTENTION_DECODE {
-            @Override
-            Call call() {
-                Tensor q = tensor(1, COLS);
-                Tensor kv = tensor(KEYS, SHAPE.kvHeads() * HEAD_DIM);
-                AttentionSpans spans =
-                        new AttentionSpans(new int[] {0}, new int[] {1}, new int[] {0}, new int[] {KEYS});
-                Tensor out = tensor(1, COLS);
-                Tensor logSumExp = tensor(1, SHAPE.heads());
-                return kernels -> kernels.attention(q, kv, kv, spans, SHAPE, out, logSumExp);
-            }
-        },
-        CROSS_ENTROPY {
-            @Override
-            Call call() {
-                Tensor logits = tensor();
-                int[] targets = new int[ROWS];
-                Tensor losses = tensor(ROWS, 1);
-                return kernels -> kernels.crossEntropy(logits, targets, losses, true, 0.1f);
-            }
-        },
-        ADAM_W {
-            @Override
-            Call call() {
-                Tensor parameter = tensor();
-                Tensor gradient = tensor();
-                Tensor first = Tensor.allocate(Arena.ofAuto(), ROWS, COLS);
-                Tensor second = Tensor.allocate(Arena.ofAuto(), ROWS, COLS);
-                AdamWStep step = new AdamWStep(1, 1e-3, 0.9, 0.999, 1e-8, 0, 1);
-                return kernels -> {
-                    kernels.adamW(parameter, gradient, first, second, step);
-                    kernels.sumOfSquares(List.of(parameter, gradient));
-                };
-            }
-        };
+        MATMUL_NT(() -> {
+            Tensor a = tensor();
+            Tensor c = tensor();
+            Tensor u = tensor(ROWS, 8);
+            Weight b = bf16(COLS, COLS);
+            Weight v = tensor(COLS, 8).asWeight();
+            return kernels -> kernels.matmulNT(a, b, u, v, c, false);
+        }),
+        MATMUL_NN(() -> {
+            Tensor a = tensor();
+            Tensor c = tensor();
+            Tensor u = tensor(ROWS, 8);
+            Weight b = bf16(COLS, COLS);
+            Weight v = tensor(8, COLS).asWeight();
+            return kernels -> kernels.matmulNN(a, b, u, v, c, true);
+        }),
+        THIN_PRODUCTS(() -> {
+            Tensor a = tensor();
+            Tensor c = tensor(ROWS, 8);
+            Tensor gradient = tensor(8, COLS);
+            Weight b = tensor(8, COLS).asWeight();
+            return kernels -> {
+                kernels.matmulNT(a, b, c, 1, false);
+                kernels.matmulTN(c, a, gradient, 1, true);
+            };
+        }),
+        F16_PRODUCTS(() -> blockProducts(stored(DType.F16, COLS, COLS))),
+        NF4_PRODUCTS(() -> blockProducts(quantized(QuantizedType.NF4))),
+        INT8_PRODUCTS(() -> blockProducts(quantized(QuantizedType.INT8))),
+        F32_ROW_PRODUCT(() -> rowProduct(stored(DType.F32, COLS, COLS))),
+        BF16_ROW_PRODUCT(() -> rowProduct(bf16(COLS, COLS))),
+        F16_ROW_PRODUCT(() -> rowProduct(stored(DType.F16, COLS, COLS))),
+        NF4_ROW_PRODUCT(() -> rowProduct(quantized(QuantizedType.NF4))),
+        INT8_ROW_PRODUCT(() -> rowProduct(quantized(QuantizedType.INT8))),
+        POINTWISE(() -> {
+            Tensor x = tensor();
+            Tensor y = tensor();
+            return kernels -> {
+                kernels.add(x, y);
+                kernels.scale(x, 0.5f, y);
+                kernels.dropout(x, y, 0.1f, 1, false);
+            };
+        }),
+        SWIGLU(() -> {
+            Tensor gate = tensor();
+            Tensor up = tensor();
+            Tensor y = tensor();
+            Tensor dGate = tensor();
+            return kernels -> {
+                kernels.swiglu(gate, up, y);
+                kernels.swigluBackward(gate, up, y, dGate, y);
+            };
+        }),
+        GELU(() -> {
+            Tensor x = tensor();
+            Tensor y = tensor();
+            Tensor dx = tensor();
+            return kernels -> {
+                kernels.gelu(x, y, false);
+                kernels.geluBackward(x, y, dx, false, false);
+            };
+        }),
+        GELU_TANH(() -> {
+            Tensor x = tensor();
+            Tensor y = tensor();
+            Tensor dx = tensor();
+            return kernels -> {
+                kernels.gelu(x, y, true);
+                kernels.geluBackward(x, y, dx, true, false);
+            };
+        }),
+        RMS_NORM(() -> {
+            Tensor x = tensor();
+            Tensor y = tensor();
+            Tensor inverseRms = tensor(ROWS, 1);
+            Tensor dx = tensor();
+            Tensor dWeight = tensor(1, COLS);
+            Weight weight = bf16(1, COLS);
+            return kernels -> {
+                kernels.rmsNorm(x, weight, 1e-5f, y, inverseRms);
+                kernels.rmsNormBackward(x, weight, inverseRms, y, dx, false, dWeight);
+            };
+        }),
+        LAYER_NORM(() -> {
+            Tensor x = tensor();
+            Tensor y = tensor();
+            Tensor statistics = tensor(ROWS, 2);
+            Tensor dx = tensor();
+            Tensor dWeight = tensor(1, COLS);
+            Weight weight = bf16(1, COLS);
+            return kernels -> {
+                kernels.layerNorm(x, weight, weight, 1e-5f, y, statistics);
+                kernels.layerNormBackward(x, weight, statistics, y, dx, false, dWeight, dWeight);
+            };
+        }),
+        ROTARY(() -> {
+            Tensor x = tensor();
+            Tensor table = tensor(ROWS, HEAD_DIM);
+            int[] positions = IntStream.range(0, ROWS).toArray();
+            return kernels -> kernels.rotary(x, positions, table, HEAD_DIM, false);
+        }),
+        ATTENTION(() -> {
+            Tensor q = tensor();
+            Tensor kv = tensor(ROWS, SHAPE.kvHeads() * HEAD_DIM);
+            AttentionSpans spans = AttentionSpans.ofSequences(new int[] {0, ROWS});
+            Tensor out = tensor();
+            Tensor logSumExp = tensor(ROWS, SHAPE.heads());
+            return kernels -> kernels.attention(q, kv, kv, spans, SHAPE, out, logSumExp);
+        }),
+        ATTENTION_BACKWARD(() -> {
+            Tensor q = tensor();
+            Tensor kv = tensor(ROWS, SHAPE.kvHeads() * HEAD_DIM);
+            AttentionSpans spans = AttentionSpans.ofSequences(new int[] {0, ROWS});
+            Tensor out = tensor();
+            Tensor logSumExp = tensor(ROWS, SHAPE.heads());
+            Tensor dq = tensor();
+            Tensor dk = tensor(ROWS, SHAPE.kvHeads() * HEAD_DIM);
+            Tensor dv = tensor(ROWS, SHAPE.kvHeads() * HEAD_DIM);
+            return kernels -> kernels.attentionBackward(q, kv, kv, spans, SHAPE, out, logSumExp, out, dq, dk, dv);
+        }),
+        ATTENTION_DECODE(() -> {
+            Tensor q = tensor(1, COLS);
+            Tensor kv = tensor(KEYS, SHAPE.kvHeads() * HEAD_DIM);
+            AttentionSpans spans = new AttentionSpans(new int[] {0}, new int[] {1}, new int[] {0}, new int[] {KEYS});
+            Tensor out = tensor(1, COLS);
+            Tensor logSumExp = tensor(1, SHAPE.heads());
+            return kernels -> kernels.attention(q, kv, kv, spans, SHAPE, out, logSumExp);
+        }),
+        CROSS_ENTROPY(() -> {
+            Tensor logits = tensor();
+            int[] targets = new int[ROWS];
+            Tensor losses = tensor(ROWS, 1);
+            return kernels -> kernels.crossEntropy(logits, targets, losses, true, 0.1f);
+        }),
+        ADAM_W(() -> {
+            Tensor parameter = tensor();
+            Tensor gradient = tensor();
+            Tensor first = Tensor.allocate(Arena.ofAuto(), ROWS, COLS);
+            Tensor second = Tensor.allocate(Arena.ofAuto(), ROWS, COLS);
+            AdamWStep step = new AdamWStep(1, 1e-3, 0.9, 0.999, 1e-8, 0, 1);
+            return kernels -> {
+                kernels.adamW(parameter, gradient, first, second, step);
+                kernels.sumOfSquares(List.of(parameter, gradient));
+            };
+        });
 
-        abstract Call call();
+        private final Supplier<Call> operands;
+
+        /** With operands that are made when they are wanted. */
+        Kernel(Supplier<Call> operands) {
+            this.operands = operands;
+        }
+
+        Call call() {
+            return operands.get();
+        }
     }
 
     @ParameterizedTest
