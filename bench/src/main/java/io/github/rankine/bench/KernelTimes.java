@@ -17,7 +17,8 @@ import java.util.stream.Collectors;
 /** Adds up the time that each kernel takes, by the shapes it works on. */
 final class KernelTimes {
     /** Among the methods that need not be overridden; the others are about memory. */
-    private static final Set<String> COMPUTING = Set.of("copy", "clear", "matmulNT", "matmulNN");
+    private static final Set<String> COMPUTING =
+            Set.of("copy", "clear", "matmulNT", "matmulNN", "store", "cachedAttention");
 
     /** Operands of a list that are named one by one. */
     private static final int NAMED = 4;

@@ -184,12 +184,13 @@ final class AttentionBackward {
 
     private void pack(Call call, int unit, int block, AttentionGradientScratch s) {
         long keyStart = call.spans.keyStart()[call.sequence(unit)];
-        long col = (long) (unit % call.shape.kvHeads()) * call.shape.headDim();
+        int head = unit % call.shape.kvHeads();
         KeyLayout layout = call.layout(unit);
-        layout.packRows(call.k, keyStart, col, block, keyRows, rowsAt[unit]);
-        layout.packRows(call.v, keyStart, col, block, valueRows, rowsAt[unit]);
-        layout.packTransposed(
-                call.k, keyStart, col, block, keysTransposed, transposedAt[unit], s.rows, s.transposition);
+        HeadRows k = HeadRows.of(call.k, call.shape.headDim());
+        HeadRows v = HeadRows.of(call.v, call.shape.headDim());
+        layout.packRows(k, keyStart, head, block, keyRows, rowsAt[unit]);
+        layout.packRows(v, keyStart, head, block, valueRows, rowsAt[unit]);
+        layout.packTransposed(k, keyStart, head, block, keysTransposed, transposedAt[unit], s.rows, s.transposition);
     }
 
     private void segment(Call call, int unit, int member, int segment, AttentionGradientScratch s) {

@@ -1,45 +1,36 @@
 package io.github.rankine.engine.kernels;
 
+import static io.github.rankine.engine.kernels.CacheLayout.KEYS;
 import static io.github.rankine.engine.kernels.MicroKernel.LANES;
+import static io.github.rankine.engine.kernels.MicroKernel.NR;
 import static io.github.rankine.engine.kernels.MicroKernel.SPECIES;
 
 import io.github.rankine.engine.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import jdk.incubator.vector.FloatVector;
 
 /**
- * Attention of a few queries to many keys, as in generation: each key is read once, so nothing is packed. A block is some keys
- * with all heads, for their features lie side by side; what the blocks found is put together by head (Dao et al. 2023, "Flash-Decoding").
- * A task is several blocks, for memory needs a while to come to full pace.
+ * Attention of a few queries to a cache of many keys, as in generation: memory sets the pace, so keys and values are read once, as they lie
+ * ({@link CacheLayout}). A unit is a head's keys and values of one block, with the query heads that share them; what the units found is put
+ * together by head (Dao et al. 2023, "Flash-Decoding"). A task is several units that lie side by side.
  */
 final class AttentionDecode {
-    /** Sequences with up to this many queries come here. */
+    /** Up to this many queries come here. */
     static final int MAX_QUERIES = 4;
-    /** Keys of a block: few enough that they stay in the first cache while all heads read them. */
-    private static final int KEYS = 32;
+    /** Rows of a tile. */
+    private static final int ROWS = 4;
     /** Tasks of a call for each thread, so that all end together, or about. */
     private static final int TASKS = 2;
-    /** Bytes of keys, or of values, that a task has at most: they stay in the second cache. */
-    private static final int TASK_BYTES = 1 << 17;
-    /** Bytes that memory is read in. */
-    private static final int LINE = 64;
-    /** Bytes of a vector. */
-    private static final int BYTES = SPECIES.vectorByteSize();
-    /** Elements that one task puts together at least: less is not worth the hand-over. */
+    /** Bytes of keys and values that a task has at least: less is not worth the hand-over. */
+    private static final int TASK_BYTES = 1 << 15;
+    /** Elements that one task puts together at least. */
     private static final int COMBINED = 1 << 14;
-    /** Blocks that are enough to tell how fast they are read. */
-    private static final int TELLING = 8;
-    /** Beside a head's output, a vector of whose lanes the exponentials' sum is the sum, and the largest score. */
+    /** Behind a head's output, a vector of whose lanes the exponentials' sum is the sum, and the largest score. */
     private static final int STATISTICS = LANES + 1;
 
     private final Workers workers;
     private final Scratch[] scratch;
-    private final TaskTable blocks = new TaskTable();
-    private final TaskTable tasks = new TaskTable();
-    /** The second way is to fetch keys and values in four streams. */
-    private final FasterWay ways = new FasterWay(TELLING);
-    /** {@code [block, query, head, headDim + STATISTICS]}. */
+    /** What the units found for one query: {@code [unit, member of the group, padded headDim + STATISTICS]}. */
     private float[] parts = new float[0];
 
     AttentionDecode(Workers workers) {
@@ -50,337 +41,303 @@ final class AttentionDecode {
         }
     }
 
-    /** The tensors of one call. */
+    /**
+     * A query and the keys that it sees.
+     *
+     * @param row  of {@code q}
+     * @param low  first key
+     * @param high one more than the last
+     */
     private record Call(
-            Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp) {
-        int partSize() {
-            return shape.headDim() + STATISTICS;
+            Tensor q,
+            Tensor keys,
+            Tensor values,
+            CacheLayout layout,
+            int row,
+            int low,
+            int high,
+            Tensor out,
+            Tensor logSumExp) {
+        AttentionShape shape() {
+            return layout.shape();
         }
 
-        int partAt(int block, int query, int head) {
-            return ((block * MAX_QUERIES + query) * shape.heads() + head) * partSize();
+        int firstBlock() {
+            return low / KEYS;
+        }
+
+        int units() {
+            return Math.multiplyExact(Math.ceilDiv(high, KEYS) - firstBlock(), shape().kvHeads());
+        }
+
+        int block(int unit) {
+            return firstBlock() + unit / shape().kvHeads();
+        }
+
+        long headAt(int unit) {
+            return layout.headAt(block(unit), unit % shape().kvHeads());
+        }
+
+        /** First of a unit's keys that the query sees. */
+        int lowIn(int unit) {
+            return Math.max(0, low - block(unit) * KEYS);
+        }
+
+        /** One more than the last. */
+        int highIn(int unit) {
+            return Math.min(KEYS, high - block(unit) * KEYS);
+        }
+
+        int partSize() {
+            return MicroKernel.paddedCols(shape().headDim()) + STATISTICS;
+        }
+
+        int partAt(int unit, int member) {
+            return (unit * shape().group() + member) * partSize();
         }
     }
 
-    /** Attends in the sequences numbered {@code sequences[0 … count)}. */
-    void run(
-            Tensor q,
-            Tensor k,
-            Tensor v,
-            AttentionSpans spans,
-            AttentionShape shape,
-            Tensor out,
-            Tensor logSumExp,
-            int[] sequences,
-            int count) {
-        if (count == 0) {
-            return;
+    /** Attends from {@code q}, the last of the first {@code tokens} tokens in the cache. */
+    void run(Tensor q, Tensor keys, Tensor values, int tokens, AttentionShape shape, Tensor out, Tensor logSumExp) {
+        CacheLayout layout = new CacheLayout(shape);
+        for (int row = 0; row < q.rows(); row++) {
+            int position = tokens - (int) q.rows() + row;
+            run(new Call(q, keys, values, layout, row, shape.firstKey(position), position + 1, out, logSumExp));
         }
-        boolean sideBySide = ways.second();
-        long start = System.nanoTime();
-        Call call = new Call(q, k, v, spans, shape, out, logSumExp);
-        blocks.clear();
-        for (int item = 0; item < count; item++) {
-            blocks.add(Math.ceilDiv(spans.keyCount()[sequences[item]], KEYS));
-        }
-        int blocksOfTask = blocksOfTask(shape);
-        tasks.clear();
-        for (int item = 0; item < count; item++) {
-            tasks.add(Math.ceilDiv(blocks.count(item), blocksOfTask));
-        }
-        int size = Math.multiplyExact(Math.multiplyExact(blocks.total(), MAX_QUERIES * shape.heads()), call.partSize());
+    }
+
+    private void run(Call call) {
+        AttentionShape shape = call.shape();
+        int units = call.units();
+        int size = Math.multiplyExact(Math.multiplyExact(units, shape.group()), call.partSize());
         if (parts.length < size) {
             parts = new float[Math.max(size, (int) Math.min(2L * parts.length, Integer.MAX_VALUE - 8))];
         }
-        workers.run(tasks.total(), (task, worker) -> {
-            int item = tasks.item(task);
+        long bytes = 2 * units * call.layout.headBytes();
+        int tasks = (int) Math.min((long) TASKS * workers.count(), Math.max(1, bytes / TASK_BYTES));
+        workers.run(tasks, (task, worker) -> {
+            int first = (int) ((long) units * task / tasks);
+            int end = (int) ((long) units * (task + 1) / tasks);
             Scratch s = scratch[worker];
-            s.ensure(shape, blocksOfTask);
-            s.sideBySide = sideBySide;
-            int local = tasks.local(item, task);
-            int first = firstBlock(item, local);
-            int end = firstBlock(item, local + 1);
-            int offset = blocks.end(item) - blocks.count(item);
-            for (int query = 0; query < spans.queryCount()[sequences[item]]; query++) {
-                attend(call, sequences[item], query, first, end, offset, s);
+            s.ensure(shape, end - first);
+            s.loadQueries(call);
+            scores(call, first, end, s);
+            softmax(call, first, end, s.scores);
+            outputs(call, first, end, s);
+        });
+        int headsOfTask = Math.max(1, COMBINED / Math.max(1, size / shape.heads()));
+        workers.run(Math.ceilDiv(shape.heads(), headsOfTask), (task, worker) -> {
+            scratch[worker].ensure(shape, 0);
+            for (int head = task * headsOfTask; head < Math.min(shape.heads(), (task + 1) * headsOfTask); head++) {
+                combine(call, head, units, scratch[worker]);
             }
         });
-        int pairs = Math.multiplyExact(count, shape.heads());
-        int pairsOfTask = Math.max(1, COMBINED / Math.max(1, blocks.total() / count * shape.headDim()));
-        workers.run(Math.ceilDiv(pairs, pairsOfTask), (task, worker) -> {
-            scratch[worker].ensure(shape, blocksOfTask);
-            for (int pair = task * pairsOfTask; pair < Math.min(pairs, (task + 1) * pairsOfTask); pair++) {
-                int item = pair / shape.heads();
-                int end = blocks.end(item);
-                int first = end - blocks.count(item);
-                for (int query = 0; query < spans.queryCount()[sequences[item]]; query++) {
-                    combine(call, sequences[item], query, pair % shape.heads(), first, end, scratch[worker]);
+    }
+
+    /** Products of the query's heads with the keys. */
+    private static void scores(Call call, int first, int end, Scratch s) {
+        int headDim = call.shape().headDim();
+        int group = call.shape().group();
+        MemorySegment keys = call.keys.segment();
+        for (int unit = first; unit < end; unit++) {
+            int heads = unit % call.shape().kvHeads() * group;
+            int at = (unit - first) * group * KEYS;
+            long panel = call.headAt(unit);
+            for (int key = 0; key < call.highIn(unit); key += NR) {
+                for (int member = 0; member < group; member += ROWS) {
+                    int rows = Math.min(ROWS, group - member);
+                    int from = (heads + member) * headDim;
+                    tile(
+                            s.queries,
+                            from,
+                            headDim,
+                            rows,
+                            keys,
+                            panel,
+                            headDim,
+                            s.scores,
+                            at + member * KEYS + key,
+                            KEYS);
                 }
-            }
-        });
-        ways.took(sideBySide, blocks.total(), System.nanoTime() - start);
-    }
-
-    private int blocksOfTask(AttentionShape shape) {
-        int blockBytes = Math.multiplyExact(4 * KEYS * shape.kvHeads(), shape.headDim());
-        return Math.max(1, Math.min(Math.ceilDiv(blocks.total(), TASKS * workers.count()), TASK_BYTES / blockBytes));
-    }
-
-    /** Of an item's blocks the first one that its task {@code local} has. */
-    private int firstBlock(int item, int local) {
-        return (int) ((long) blocks.count(item) * local / tasks.count(item));
-    }
-
-    /** A query and the keys of blocks {@code [first, end)} of its sequence, whose first block is number {@code offset} of all. */
-    private void attend(Call call, int sequence, int query, int first, int end, int offset, Scratch s) {
-        AttentionShape shape = call.shape;
-        int headDim = shape.headDim();
-        int heads = shape.heads();
-        int position = call.spans.position(sequence, query);
-        int from = Math.max(shape.firstKey(position), first * KEYS);
-        int to = Math.min(position + 1, end * KEYS);
-        long row = call.spans.keyStart()[sequence];
-        KeyLayout.read(call.q, (long) call.spans.queryStart()[sequence] + query, 0, heads * headDim, s.queries, 0);
-        s.fetch(call.k, row + from, to - from);
-        for (int block = first; block < end; block++) {
-            int key = Math.max(from, block * KEYS);
-            int keys = Math.min(to, (block + 1) * KEYS) - key;
-            int scores = (block - first) * heads * KEYS;
-            if (keys <= 0) {
-                setEmpty(call, offset + block, query);
-                continue;
-            }
-            for (int head = 0; head < heads; head++) {
-                int col = head / shape.group() * headDim;
-                dots(call.k, row + key, col, keys, s.queries, head * headDim, headDim, s.sums);
-                for (int i = 0; i < keys; i += LANES) {
-                    VectorMath.sums(s.sums, i * LANES, s.scores, scores + head * KEYS + i);
-                }
-            }
-            softmax(call, offset + block, query, keys, s.scores, scores);
-        }
-        s.fetch(call.v, row + from, to - from);
-        for (int block = first; block < end; block++) {
-            int key = Math.max(from, block * KEYS);
-            int keys = Math.min(to, (block + 1) * KEYS) - key;
-            int scores = (block - first) * heads * KEYS;
-            for (int head = 0; head < heads && keys > 0; head++) {
-                int col = head / shape.group() * headDim;
-                int part = call.partAt(offset + block, query, head);
-                output(call.v, row + key, col, keys, s.scores, scores + head * KEYS, headDim, parts, part);
-            }
-        }
-    }
-
-    /** A block none of whose keys the query sees. */
-    private void setEmpty(Call call, int block, int query) {
-        for (int head = 0; head < call.shape.heads(); head++) {
-            int part = call.partAt(block, query, head);
-            Arrays.fill(parts, part, part + call.partSize(), 0f);
-            parts[part + call.partSize() - 1] = Float.NEGATIVE_INFINITY;
-        }
-    }
-
-    /**
-     * For each key a vector whose lanes add up to its product with the query. A few features after the other, all keys each time: loops as
-     * short as a head's features cost more than what they do.
-     */
-    private static void dots(
-            Tensor k, long row, int col, int keys, float[] query, int from, int headDim, float[] sums) {
-        MemorySegment data = k.segment();
-        long stride = 4 * k.stride();
-        int d = 0;
-        if (headDim >= 4 * LANES) {
-            FloatVector q0 = FloatVector.fromArray(SPECIES, query, from);
-            FloatVector q1 = FloatVector.fromArray(SPECIES, query, from + LANES);
-            FloatVector q2 = FloatVector.fromArray(SPECIES, query, from + 2 * LANES);
-            FloatVector q3 = FloatVector.fromArray(SPECIES, query, from + 3 * LANES);
-            long at = k.offset(row, col);
-            for (int i = 0; i < keys; i++) {
-                long key = at + i * stride;
-                FloatVector even = Elements.load(data, key).mul(q0);
-                FloatVector odd = Elements.load(data, key + 4L * LANES).mul(q1);
-                even = Elements.load(data, key + 8L * LANES).fma(q2, even);
-                odd = Elements.load(data, key + 12L * LANES).fma(q3, odd);
-                even.add(odd).intoArray(sums, i * LANES);
-            }
-            d = 4 * LANES;
-        } else {
-            Arrays.fill(sums, 0, keys * LANES, 0f);
-        }
-        for (; d <= headDim - 4 * LANES; d += 4 * LANES) {
-            FloatVector q0 = FloatVector.fromArray(SPECIES, query, from + d);
-            FloatVector q1 = FloatVector.fromArray(SPECIES, query, from + d + LANES);
-            FloatVector q2 = FloatVector.fromArray(SPECIES, query, from + d + 2 * LANES);
-            FloatVector q3 = FloatVector.fromArray(SPECIES, query, from + d + 3 * LANES);
-            long at = k.offset(row, col + d);
-            for (int i = 0; i < keys; i++) {
-                long key = at + i * stride;
-                FloatVector even = Elements.load(data, key).fma(q0, FloatVector.fromArray(SPECIES, sums, i * LANES));
-                FloatVector odd = Elements.load(data, key + 4L * LANES).mul(q1);
-                even = Elements.load(data, key + 8L * LANES).fma(q2, even);
-                odd = Elements.load(data, key + 12L * LANES).fma(q3, odd);
-                even.add(odd).intoArray(sums, i * LANES);
-            }
-        }
-        for (; d <= headDim - LANES; d += LANES) {
-            FloatVector q = FloatVector.fromArray(SPECIES, query, from + d);
-            long at = k.offset(row, col + d);
-            for (int i = 0; i < keys; i++) {
-                FloatVector sum = FloatVector.fromArray(SPECIES, sums, i * LANES);
-                Elements.load(data, at + i * stride).fma(q, sum).intoArray(sums, i * LANES);
-            }
-        }
-        for (; d < headDim; d++) {
-            long at = k.offset(row, col + d);
-            for (int i = 0; i < keys; i++) {
-                int lane = i * LANES + d % LANES;
-                sums[lane] = Math.fma(Elements.get(data, at + i * stride), query[from + d], sums[lane]);
+                panel += call.layout.keyPanelBytes();
             }
         }
     }
 
     /**
-     * Turns each head's scores into exponentials relative to the largest of them, and writes the statistics; in loops over all heads, for
-     * what one head's steps wait for, another's can be done meanwhile. Like its neighbours it is long enough for C2 to compile it by itself:
-     * their caller would come to C2's limit with all of them.
+     * Turns each unit's scores into exponentials relative to the largest of them, and writes the statistics; in two loops over all units and
+     * heads, for what one's steps wait for, another's can be done meanwhile. It is long enough for C2 to compile it by itself: its
+     * caller would come to C2's limit with it.
      */
-    private void softmax(Call call, int block, int query, int keys, float[] scores, int first) {
-        int heads = call.shape.heads();
-        int statistics = call.partAt(block, query, 0) + call.shape.headDim();
+    private void softmax(Call call, int first, int end, float[] scores) {
+        int group = call.shape().group();
+        int statistics =
+                call.partAt(first, 0) + MicroKernel.paddedCols(call.shape().headDim());
         int apart = call.partSize();
-        FloatVector scale = FloatVector.broadcast(SPECIES, call.shape.scale());
         FloatVector nothing = FloatVector.broadcast(SPECIES, Float.NEGATIVE_INFINITY);
-        for (int head = 0; head < heads; head++) {
-            int at = first + head * KEYS;
-            // What lies behind the keys counts for nothing.
-            for (int i = at + keys; i < at + KEYS; i++) {
-                scores[i] = Float.NEGATIVE_INFINITY;
+        int to = statistics;
+        int at = 0;
+        for (int unit = first; unit < end; unit++) {
+            int low = call.lowIn(unit);
+            int high = call.highIn(unit);
+            for (int member = 0; member < group; member++) {
+                // What the query does not see counts for nothing.
+                for (int i = 0; i < low; i++) {
+                    scores[at + i] = Float.NEGATIVE_INFINITY;
+                }
+                for (int i = high; i < KEYS; i++) {
+                    scores[at + i] = Float.NEGATIVE_INFINITY;
+                }
+                FloatVector largest = nothing;
+                for (int i = at; i < at + KEYS; i += LANES) {
+                    largest = VectorMath.larger(largest, FloatVector.fromArray(SPECIES, scores, i));
+                }
+                parts[to + LANES] = VectorMath.largest(largest);
+                at += KEYS;
+                to += apart;
             }
-            FloatVector largest = nothing;
-            for (int i = at; i < at + KEYS; i += LANES) {
-                FloatVector scaled = FloatVector.fromArray(SPECIES, scores, i).mul(scale);
-                scaled.intoArray(scores, i);
-                largest = VectorMath.larger(largest, scaled);
-            }
-            parts[statistics + head * apart + LANES] = VectorMath.largest(largest);
         }
-        for (int head = 0; head < heads; head++) {
-            int to = statistics + head * apart;
+        to = statistics;
+        for (int from = 0; from < at; from += KEYS) {
             FloatVector largest = FloatVector.broadcast(SPECIES, parts[to + LANES]);
             FloatVector sum = FloatVector.zero(SPECIES);
-            for (int i = first + head * KEYS; i < first + (head + 1) * KEYS; i += LANES) {
+            for (int i = from; i < from + KEYS; i += LANES) {
                 FloatVector e = VectorMath.expUpTo87(
                         FloatVector.fromArray(SPECIES, scores, i).sub(largest));
                 e.intoArray(scores, i);
                 sum = e.add(sum);
             }
             sum.intoArray(parts, to);
+            to += apart;
         }
     }
 
-    /** {@code out = Σ weights[i] · v[row + i]}. */
-    private static void output(
-            Tensor v, long row, int col, int keys, float[] weights, int from, int headDim, float[] out, int to) {
-        MemorySegment data = v.segment();
-        long stride = 4 * v.stride();
-        int d = 0;
-        for (; d <= headDim - 4 * LANES; d += 4 * LANES) {
-            FloatVector s0 = FloatVector.zero(SPECIES), s1 = s0, s2 = s0, s3 = s0;
-            long at = v.offset(row, col + d);
-            for (int i = 0; i < keys; i++) {
-                long value = at + i * stride;
-                FloatVector w = FloatVector.broadcast(SPECIES, weights[from + i]);
-                s0 = Elements.load(data, value).fma(w, s0);
-                s1 = Elements.load(data, value + 4L * LANES).fma(w, s1);
-                s2 = Elements.load(data, value + 8L * LANES).fma(w, s2);
-                s3 = Elements.load(data, value + 12L * LANES).fma(w, s3);
+    /** Sums of the values, each times its exponential. */
+    private void outputs(Call call, int first, int end, Scratch s) {
+        int headDim = call.shape().headDim();
+        int group = call.shape().group();
+        MemorySegment values = call.values.segment();
+        for (int unit = first; unit < end; unit++) {
+            int at = (unit - first) * group * KEYS;
+            long panel = call.headAt(unit);
+            for (int d = 0; d < headDim; d += NR) {
+                for (int member = 0; member < group; member += ROWS) {
+                    int rows = Math.min(ROWS, group - member);
+                    int to = call.partAt(unit, member) + d;
+                    int from = at + member * KEYS;
+                    tile(s.scores, from, KEYS, rows, values, panel, call.highIn(unit), parts, to, call.partSize());
+                }
+                panel += CacheLayout.valuePanelBytes();
             }
-            s0.intoArray(out, to + d);
-            s1.intoArray(out, to + d + LANES);
-            s2.intoArray(out, to + d + 2 * LANES);
-            s3.intoArray(out, to + d + 3 * LANES);
-        }
-        for (; d <= headDim - LANES; d += LANES) {
-            FloatVector sum = FloatVector.zero(SPECIES);
-            long at = v.offset(row, col + d);
-            for (int i = 0; i < keys; i++) {
-                FloatVector w = FloatVector.broadcast(SPECIES, weights[from + i]);
-                sum = Elements.load(data, at + i * stride).fma(w, sum);
-            }
-            sum.intoArray(out, to + d);
-        }
-        for (; d < headDim; d++) {
-            float sum = 0;
-            long at = v.offset(row, col + d);
-            for (int i = 0; i < keys; i++) {
-                sum = Math.fma(weights[from + i], Elements.get(data, at + i * stride), sum);
-            }
-            out[to + d] = sum;
         }
     }
 
-    /** Puts together what the blocks found for a head, and writes it. */
-    private void combine(Call call, int sequence, int query, int head, int first, int end, Scratch s) {
-        int headDim = call.shape.headDim();
-        int at = call.partAt(first, query, head);
-        int apart = call.partAt(1, 0, 0);
-        int blocks = end - first;
+    /**
+     * {@code c[rows, NR] = a[rows, depth] · b[depth, NR]} for up to ROWS rows. Of fewer rows the last one is computed several times: memory
+     * sets the pace.
+     */
+    private static void tile(
+            float[] a, int ao, int lda, int rows, MemorySegment b, long bo, int depth, float[] c, int co, int ldc) {
+        int second = Math.min(1, rows - 1);
+        int third = Math.min(2, rows - 1);
+        int fourth = rows - 1;
+        int a1 = ao + second * lda;
+        int a2 = ao + third * lda;
+        int a3 = ao + fourth * lda;
+        FloatVector c00 = FloatVector.zero(SPECIES), c01 = c00, c10 = c00, c11 = c00;
+        FloatVector c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+        long at = bo;
+        for (int k = 0; k < depth; k++) {
+            FloatVector b0 = Elements.load(b, at);
+            FloatVector b1 = Elements.load(b, at + 4L * LANES);
+            FloatVector x = FloatVector.broadcast(SPECIES, a[ao + k]);
+            c00 = x.fma(b0, c00);
+            c01 = x.fma(b1, c01);
+            x = FloatVector.broadcast(SPECIES, a[a1 + k]);
+            c10 = x.fma(b0, c10);
+            c11 = x.fma(b1, c11);
+            x = FloatVector.broadcast(SPECIES, a[a2 + k]);
+            c20 = x.fma(b0, c20);
+            c21 = x.fma(b1, c21);
+            x = FloatVector.broadcast(SPECIES, a[a3 + k]);
+            c30 = x.fma(b0, c30);
+            c31 = x.fma(b1, c31);
+            at += 4L * NR;
+        }
+        c00.intoArray(c, co);
+        c01.intoArray(c, co + LANES);
+        c10.intoArray(c, co + second * ldc);
+        c11.intoArray(c, co + second * ldc + LANES);
+        c20.intoArray(c, co + third * ldc);
+        c21.intoArray(c, co + third * ldc + LANES);
+        c30.intoArray(c, co + fourth * ldc);
+        c31.intoArray(c, co + fourth * ldc + LANES);
+    }
+
+    /** Puts together what the units found for a head, and writes it. */
+    private void combine(Call call, int head, int units, Scratch s) {
+        AttentionShape shape = call.shape();
+        int padded = MicroKernel.paddedCols(shape.headDim());
+        int at = call.partAt(head / shape.group(), head % shape.group());
+        int apart = call.partAt(shape.kvHeads(), 0);
+        int blocks = units / shape.kvHeads();
         float[] factors = s.factors(blocks);
         float max = Float.NEGATIVE_INFINITY;
         for (int i = 0; i < blocks; i++) {
-            factors[i] = parts[at + i * apart + headDim + LANES];
+            factors[i] = parts[at + i * apart + padded + LANES];
             max = Math.max(max, factors[i]);
         }
         for (int i = 0; i < blocks; i += LANES) {
             VectorMath.expUpTo87(FloatVector.fromArray(SPECIES, factors, i).sub(max))
                     .intoArray(factors, i);
         }
-        // What a last vector of features has beyond them is overwritten by the lanes of the sum.
-        for (int d = 0; d < headDim; d += LANES) {
-            weightedSum(at + d, apart, blocks, factors, s.output, d);
+        // The exponentials' sum lies behind the features.
+        for (int d = 0; d <= padded; d += LANES) {
+            FloatVector sum = FloatVector.zero(SPECIES);
+            for (int i = 0; i < blocks; i++) {
+                FloatVector factor = FloatVector.broadcast(SPECIES, factors[i]);
+                sum = FloatVector.fromArray(SPECIES, parts, at + d + i * apart).fma(factor, sum);
+            }
+            sum.intoArray(s.output, d);
         }
-        weightedSum(at + headDim, apart, blocks, factors, s.output, headDim);
-        float sum = VectorMath.sum(FloatVector.fromArray(SPECIES, s.output, headDim));
-        long row = (long) call.spans.queryStart()[sequence] + query;
-        long to = call.out.offset(row, (long) head * headDim);
-        Elements.writeRow(s.output, 0, headDim, call.out.segment(), to, 1 / sum, false);
-        call.logSumExp.set(row, head, (float) (max + Math.log(sum)));
-    }
-
-    /** A vector of {@code out}: the blocks' vectors, which lie {@code apart} from {@code from} on, each times its factor. */
-    private void weightedSum(int from, int apart, int blocks, float[] factors, float[] out, int to) {
-        FloatVector sum = FloatVector.zero(SPECIES);
-        for (int i = 0; i < blocks; i++) {
-            FloatVector factor = FloatVector.broadcast(SPECIES, factors[i]);
-            sum = FloatVector.fromArray(SPECIES, parts, from + i * apart).fma(factor, sum);
-        }
-        sum.intoArray(out, to);
+        float sum = VectorMath.sum(FloatVector.fromArray(SPECIES, s.output, padded));
+        long to = call.out.offset(call.row, (long) head * shape.headDim());
+        Elements.writeRow(s.output, 0, shape.headDim(), call.out.segment(), to, 1 / sum, false);
+        call.logSumExp.set(call.row, head, (float) (max + Math.log(sum)));
     }
 
     /** One worker's memory. */
     private static final class Scratch {
+        /** {@code [heads, headDim]}, times the scale. */
         float[] queries = new float[0];
+        /** {@code [unit, member of the group, KEYS]}. */
         float[] scores = new float[0];
-        float[] sums = new float[KEYS * LANES];
+        /** Of one head, then the lanes of the exponentials' sum. */
         float[] output = new float[0];
         /** Of each block, for what it found. */
         private float[] factors = new float[0];
-        /** How {@link #fetch} reads. */
-        boolean sideBySide;
-        /** Read by nobody; keeps the compiler from leaving {@link #fetch} out. */
-        @SuppressWarnings("UnusedVariable")
-        private float fetched;
 
-        void ensure(AttentionShape shape, int blocks) {
-            if (queries.length < shape.heads() * shape.headDim()) {
-                queries = new float[shape.heads() * shape.headDim()];
+        void ensure(AttentionShape shape, int units) {
+            int width = Math.ceilDiv(shape.heads() * shape.headDim(), LANES) * LANES;
+            int outputs = MicroKernel.paddedCols(shape.headDim()) + LANES;
+            if (queries.length < width) {
+                queries = new float[width];
             }
-            if (output.length < shape.headDim() + LANES) {
-                output = new float[shape.headDim() + LANES];
+            if (output.length < outputs) {
+                output = new float[outputs];
             }
-            if (scores.length < blocks * shape.heads() * KEYS) {
-                scores = new float[blocks * shape.heads() * KEYS];
+            if (scores.length < units * shape.group() * KEYS) {
+                scores = new float[units * shape.group() * KEYS];
+            }
+        }
+
+        void loadQueries(Call call) {
+            int width = call.shape().heads() * call.shape().headDim();
+            KeyLayout.read(call.q, call.row, 0, width, queries, 0);
+            for (int i = 0; i < width; i += LANES) {
+                FloatVector.fromArray(SPECIES, queries, i)
+                        .mul(call.shape().scale())
+                        .intoArray(queries, i);
             }
         }
 
@@ -390,39 +347,6 @@ final class AttentionDecode {
                 factors = new float[Math.ceilDiv(count, LANES) * LANES];
             }
             return factors;
-        }
-
-        /**
-         * Brings all heads of some keys or values into the cache, in the order in which they lie or in four streams: reading them in
-         * strides, a head after the other, would be reading memory in strides. Rows with something else between them are left where they are.
-         */
-        void fetch(Tensor x, long row, int rows) {
-            if (x.stride() != x.cols()) {
-                return;
-            }
-            long from = x.offset(row, 0);
-            long bytes = x.offset(row + rows - 1, x.cols()) - from;
-            long quarter = sideBySide ? bytes / (4 * LINE) * LINE : 0;
-            fetched = sumOfFour(x.segment(), from, quarter) + sum(x.segment(), from + 4 * quarter, bytes - 4 * quarter);
-        }
-
-        private static float sum(MemorySegment data, long from, long bytes) {
-            FloatVector sum = FloatVector.zero(SPECIES);
-            for (long at = from; at <= from + bytes - BYTES; at += BYTES) {
-                sum = Elements.load(data, at).add(sum);
-            }
-            return sum.lane(0);
-        }
-
-        private static float sumOfFour(MemorySegment data, long from, long apart) {
-            FloatVector a = FloatVector.zero(SPECIES), b = a, c = a, d = a;
-            for (long at = from; at < from + apart; at += BYTES) {
-                a = Elements.load(data, at).add(a);
-                b = Elements.load(data, at + apart).add(b);
-                c = Elements.load(data, at + 2 * apart).add(c);
-                d = Elements.load(data, at + 3 * apart).add(d);
-            }
-            return a.add(b).add(c).add(d).lane(0);
         }
     }
 }

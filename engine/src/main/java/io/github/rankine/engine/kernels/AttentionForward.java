@@ -38,25 +38,28 @@ final class AttentionForward {
 
     /** The tensors of one call. */
     private record Call(
-            Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp) {
+            Tensor q,
+            HeadRows k,
+            HeadRows v,
+            AttentionSpans spans,
+            AttentionShape shape,
+            Tensor out,
+            Tensor logSumExp) {
         KeyLayout layout(int sequence) {
             return new KeyLayout(spans.keyCount()[sequence], shape.headDim());
         }
     }
 
-    /** Attends in the sequences numbered {@code sequences[0 … count)}. */
     void run(
             Tensor q,
-            Tensor k,
-            Tensor v,
+            HeadRows k,
+            HeadRows v,
             AttentionSpans spans,
             AttentionShape shape,
             Tensor out,
-            Tensor logSumExp,
-            int[] sequences,
-            int count) {
+            Tensor logSumExp) {
         Call call = new Call(q, k, v, spans, shape, out, logSumExp);
-        int units = count * shape.kvHeads();
+        int units = Math.multiplyExact(spans.sequences(), shape.kvHeads());
         if (keysAt.length < units) {
             keysAt = new int[units];
             valuesAt = new int[units];
@@ -67,12 +70,12 @@ final class AttentionForward {
             }
         }
         for (int first = 0; first < units; ) {
-            first = round(call, sequences, first, units);
+            first = round(call, first, units);
         }
     }
 
     /** Packs as many heads as the budget holds, from unit {@code first}, and attends with them; returns the next unit. */
-    private int round(Call call, int[] sequences, int first, int units) {
+    private int round(Call call, int first, int units) {
         int kvHeads = call.shape.kvHeads();
         int group = call.shape.group();
         packTasks.clear();
@@ -81,7 +84,7 @@ final class AttentionForward {
         int transposedSize = 0;
         int end = first;
         for (; end < units; end++) {
-            int sequence = sequences[end / kvHeads];
+            int sequence = end / kvHeads;
             KeyLayout layout = call.layout(sequence);
             if (end > first
                     && (long) rowsSize + transposedSize + layout.rowsSize() + layout.transposedSize() > BUDGET) {
@@ -104,16 +107,16 @@ final class AttentionForward {
         workers.run(packTasks.total(), (task, worker) -> {
             int item = packTasks.item(task);
             int unit = first + item;
-            int sequence = sequences[unit / kvHeads];
+            int sequence = unit / kvHeads;
             int block = packTasks.local(item, task);
             long keyStart = call.spans.keyStart()[sequence];
-            long col = (long) (unit % kvHeads) * call.shape.headDim();
+            int head = unit % kvHeads;
             KeyLayout layout = call.layout(sequence);
-            layout.packRows(call.k, keyStart, col, block, keys, keysAt[unit]);
+            layout.packRows(call.k, keyStart, head, block, keys, keysAt[unit]);
             layout.packTransposed(
                     call.v,
                     keyStart,
-                    col,
+                    head,
                     block,
                     values,
                     valuesAt[unit],
@@ -123,7 +126,7 @@ final class AttentionForward {
         workers.run(tasks.total(), (task, worker) -> {
             int item = tasks.item(task);
             int unit = first + item;
-            int sequence = sequences[unit / kvHeads];
+            int sequence = unit / kvHeads;
             int panels = panels(call.spans, sequence);
             int local = tasks.local(item, task);
             int head = unit % kvHeads * group + local / panels;

@@ -35,6 +35,11 @@ public record AttentionSpans(int[] queryStart, int[] queryCount, int[] keyStart,
         return new AttentionSpans(first, count, first, count);
     }
 
+    /** The span of one sequence of {@code keys} rows, the last {@code queries} of which are queries. */
+    public static AttentionSpans ofLast(int queries, int keys) {
+        return new AttentionSpans(new int[] {0}, new int[] {queries}, new int[] {0}, new int[] {keys});
+    }
+
     public int sequences() {
         return queryStart.length;
     }

@@ -172,6 +172,41 @@ public interface Kernels extends AutoCloseable {
     void attention(
             Tensor q, Tensor k, Tensor v, AttentionSpans spans, AttentionShape shape, Tensor out, Tensor logSumExp);
 
+    /**
+     * A zeroed cache for the keys, or the values, of {@code tokens} tokens of one sequence, whose order is the kernels' own: it is written by
+     * {@link #store} and read by {@link #cachedAttention} alone.
+     */
+    default Tensor allocateCache(Arena arena, int tokens, AttentionShape shape) {
+        long width = (long) shape.kvHeads() * shape.headDim();
+        return Tensor.of(allocate(arena, 4 * tokens * width), tokens, width);
+    }
+
+    /**
+     * Puts the keys and the values of some tokens, the first of which is number {@code position} of its sequence, into their caches.
+     *
+     * @param k {@code [n, kvHeads · headDim]}
+     * @param v as {@code k}
+     */
+    default void store(Tensor k, Tensor v, Tensor keys, Tensor values, int position, AttentionShape shape) {
+        copy(k, keys.rows(position, k.rows()));
+        copy(v, values.rows(position, v.rows()));
+    }
+
+    /**
+     * {@link #attention} to the first {@code tokens} tokens of a cache, of which {@code q}'s own are the last.
+     *
+     * @param q         {@code [n, heads · headDim]}
+     * @param keys      a cache that {@link #store} wrote for all of the tokens
+     * @param values    as {@code keys}
+     * @param out       written, {@code [n, heads · headDim]}
+     * @param logSumExp written, {@code [n, heads]}
+     */
+    default void cachedAttention(
+            Tensor q, Tensor keys, Tensor values, int tokens, AttentionShape shape, Tensor out, Tensor logSumExp) {
+        AttentionSpans spans = AttentionSpans.ofLast((int) q.rows(), tokens);
+        attention(q, keys.rows(0, tokens), values.rows(0, tokens), spans, shape, out, logSumExp);
+    }
+
     /** Gradients of {@link #attention}; overwrites {@code dq}, {@code dk} and {@code dv}. */
     void attentionBackward(
             Tensor q,

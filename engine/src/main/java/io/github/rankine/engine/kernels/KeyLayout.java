@@ -41,19 +41,16 @@ record KeyLayout(int keys, int headDim) {
         return block * headDim * LDA;
     }
 
-    /** Packs a block, {@code x[keyStart + …, col …]}, as rows. */
-    void packRows(Tensor x, long keyStart, long col, int block, float[] out, int offset) {
-        int at = offset + rowsAt(block);
-        for (int i = 0; i < blockKeys(block); i++) {
-            read(x, keyStart + (long) block * KC + i, col, headDim, out, at + i * LDA);
-        }
+    /** Packs a block of {@code head} as rows; the sequence begins at token {@code keyStart}. */
+    void packRows(HeadRows x, long keyStart, int head, int block, float[] out, int offset) {
+        x.read(keyStart + (long) block * KC, blockKeys(block), head, out, offset + rowsAt(block), LDA);
     }
 
     /** Packs a block transposed; {@code scratch} holds a few rows. */
     void packTransposed(
-            Tensor x,
+            HeadRows x,
             long keyStart,
-            long col,
+            int head,
             int block,
             float[] out,
             int offset,
@@ -64,9 +61,7 @@ record KeyLayout(int keys, int headDim) {
         int step = scratch.length / headDim;
         for (int first = 0; first < count; first += step) {
             int rows = Math.min(step, count - first);
-            for (int i = 0; i < rows; i++) {
-                read(x, keyStart + (long) block * KC + first + i, col, headDim, scratch, i * headDim);
-            }
+            x.read(keyStart + (long) block * KC + first, rows, head, scratch, 0, headDim);
             transposition.run(scratch, 0, headDim, rows, headDim, out, at + first, LDA);
         }
     }

@@ -2,6 +2,7 @@ package io.github.rankine.engine.kernels;
 
 import io.github.rankine.engine.tensor.Tensor;
 import io.github.rankine.engine.tensor.Weight;
+import java.lang.foreign.Arena;
 import java.util.List;
 
 /**
@@ -297,6 +298,52 @@ final class VectorKernels implements Kernels {
                 out,
                 logSumExp);
         attention.forward(q, k, v, spans, shape, out, logSumExp);
+    }
+
+    @Override
+    public Tensor allocateCache(Arena arena, int tokens, AttentionShape shape) {
+        return new CacheLayout(shape).allocate(arena, tokens);
+    }
+
+    @Override
+    public void store(Tensor k, Tensor v, Tensor keys, Tensor values, int position, AttentionShape shape) {
+        CacheLayout layout = new CacheLayout(shape);
+        Shapes.check(
+                k.cols() == (long) shape.kvHeads() * shape.headDim()
+                        && Shapes.same(k, v)
+                        && layout.holds(keys, position + k.rows())
+                        && layout.holds(values, position + k.rows()),
+                "store",
+                "[n, kvHeads · headDim] twice, caches for that many more",
+                k,
+                v,
+                keys,
+                values,
+                position);
+        attention.store(k, v, keys, values, position, shape);
+    }
+
+    @Override
+    public void cachedAttention(
+            Tensor q, Tensor keys, Tensor values, int tokens, AttentionShape shape, Tensor out, Tensor logSumExp) {
+        CacheLayout layout = new CacheLayout(shape);
+        Shapes.check(
+                q.cols() == (long) shape.heads() * shape.headDim()
+                        && shape.headDim() <= MicroKernel.KC
+                        && q.rows() <= tokens
+                        && layout.holds(keys, tokens)
+                        && layout.holds(values, tokens)
+                        && Shapes.same(q, out)
+                        && Shapes.is(logSumExp, q.rows(), shape.heads()),
+                "cachedAttention",
+                "[n, heads · headDim], caches for the tokens, out as q, [n, heads]",
+                q,
+                keys,
+                values,
+                tokens,
+                out,
+                logSumExp);
+        attention.cached(q, keys, values, tokens, shape, out, logSumExp);
     }
 
     @Override

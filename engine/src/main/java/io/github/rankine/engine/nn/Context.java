@@ -38,8 +38,7 @@ record Context(
             positions[i] = cache.length() + i;
         }
         int limit = cache.length() + count;
-        AttentionSpans spans = new AttentionSpans(new int[] {0}, new int[] {count}, new int[] {0}, new int[] {limit});
-        return new Context(positions, limit, new int[] {0, count}, spans, null, cache);
+        return new Context(positions, limit, new int[] {0, count}, AttentionSpans.ofLast(count, limit), null, cache);
     }
 
     /** The same rows as keys, of which only the last is asked for what it attends to. */
@@ -47,8 +46,7 @@ record Context(
         if (queries() == 1) {
             return this;
         }
-        AttentionSpans last = new AttentionSpans(new int[] {0}, new int[] {1}, new int[] {0}, spans.keyCount());
-        return new Context(positions, positionLimit, starts, last, prefix, cache);
+        return new Context(positions, positionLimit, starts, AttentionSpans.ofLast(1, positionLimit), prefix, cache);
     }
 
     /** How many of the rows, the last ones, are queries: their results are wanted. */
@@ -76,6 +74,6 @@ record Context(
     Variable cached(Tape tape, int layer, Tensor queries, Tensor keys, Tensor values, AttentionShape shape) {
         cache.store(layer, keys, values);
         return AttentionOperations.cachedAttention(
-                tape, queries, cache.keys(layer, positionLimit), cache.values(layer, positionLimit), spans, shape);
+                tape, queries, cache.keys(layer), cache.values(layer), positionLimit, shape);
     }
 }

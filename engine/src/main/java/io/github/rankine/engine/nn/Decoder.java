@@ -79,8 +79,12 @@ public final class Decoder implements AutoCloseable {
 
     /** Elements of a token's keys in a block, and of its values: kvHeads · headDim. */
     public int keyWidth() {
-        AttentionShape shape = blocks.getFirst().attention().shape();
-        return shape.kvHeads() * shape.headDim();
+        return keyShape().kvHeads() * keyShape().headDim();
+    }
+
+    /** The first block's, whose keys are like all the others'. */
+    private AttentionShape keyShape() {
+        return blocks.getFirst().attention().shape();
     }
 
     /**
@@ -179,9 +183,9 @@ public final class Decoder implements AutoCloseable {
     /** A cache for {@code capacity} tokens, empty but for the virtual ones. */
     public KeyValueCache newCache(int capacity, Kernels kernels) {
         if (prefix == null) {
-            return KeyValueCache.allocate(kernels, layers(), capacity, keyWidth());
+            return KeyValueCache.allocate(kernels, layers(), capacity, keyShape());
         }
-        KeyValueCache cache = KeyValueCache.allocate(kernels, layers(), prefix.tokens() + capacity, keyWidth());
+        KeyValueCache cache = KeyValueCache.allocate(kernels, layers(), prefix.tokens() + capacity, keyShape());
         try (Arena arena = Arena.ofShared()) {
             cache.storePrefix(prefix.computed(kernels, arena));
         }
@@ -197,7 +201,7 @@ public final class Decoder implements AutoCloseable {
     /** A cache without memory, for planning. */
     public KeyValueCache plannedCache(int capacity) {
         int virtual = prefix == null ? 0 : prefix.tokens();
-        KeyValueCache cache = KeyValueCache.planned(layers(), virtual + capacity, keyWidth());
+        KeyValueCache cache = KeyValueCache.planned(layers(), virtual + capacity, keyShape());
         cache.advance(virtual);
         return cache;
     }

@@ -1,5 +1,6 @@
 package io.github.rankine.engine.nn;
 
+import io.github.rankine.engine.kernels.AttentionShape;
 import io.github.rankine.engine.kernels.Kernels;
 import io.github.rankine.engine.kernels.PlanningKernels;
 import io.github.rankine.engine.tensor.Tensor;
@@ -10,12 +11,14 @@ import java.util.Arrays;
 public final class KeyValueCache implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final Kernels kernels;
+    private final AttentionShape shape;
     private final Tensor[] keys;
     private final Tensor[] values;
     private int length;
 
-    private KeyValueCache(Kernels kernels, int layers) {
+    private KeyValueCache(Kernels kernels, int layers, AttentionShape shape) {
         this.kernels = kernels;
+        this.shape = shape;
         keys = new Tensor[layers];
         values = new Tensor[layers];
     }
@@ -25,32 +28,29 @@ public final class KeyValueCache implements AutoCloseable {
      *
      * @param layers   number of blocks
      * @param capacity tokens it can hold
-     * @param width    kvHeads · headDim
+     * @param shape    of every block's keys and values
      */
-    static KeyValueCache allocate(Kernels kernels, int layers, int capacity, int width) {
-        KeyValueCache cache = new KeyValueCache(kernels, layers);
+    static KeyValueCache allocate(Kernels kernels, int layers, int capacity, AttentionShape shape) {
+        KeyValueCache cache = new KeyValueCache(kernels, layers, shape);
         for (int layer = 0; layer < layers; layer++) {
-            cache.keys[layer] = cache.allocate(capacity, width);
-            cache.values[layer] = cache.allocate(capacity, width);
+            cache.keys[layer] = kernels.allocateCache(cache.arena, capacity, shape);
+            cache.values[layer] = kernels.allocateCache(cache.arena, capacity, shape);
         }
         return cache;
     }
 
-    private Tensor allocate(int capacity, int width) {
-        return Tensor.of(kernels.allocate(arena, 4L * capacity * width), capacity, width);
-    }
-
     /** A cache without memory, for planning. */
-    static KeyValueCache planned(int layers, int capacity, int width) {
-        KeyValueCache cache = new KeyValueCache(PlanningKernels.create(), layers);
-        Arrays.fill(cache.keys, Tensor.shapeOnly(capacity, width));
-        Arrays.fill(cache.values, Tensor.shapeOnly(capacity, width));
+    static KeyValueCache planned(int layers, int capacity, AttentionShape shape) {
+        KeyValueCache cache = new KeyValueCache(PlanningKernels.create(), layers, shape);
+        Tensor planned = Tensor.shapeOnly(capacity, shape.kvHeads() * (long) shape.headDim());
+        Arrays.fill(cache.keys, planned);
+        Arrays.fill(cache.values, planned);
         return cache;
     }
 
     /** Stores a prefix's rows: of each layer the keys, then the values. */
     void storePrefix(Tensor prefix) {
-        long width = keys[0].cols();
+        long width = prefix.cols() / (2 * keys.length);
         for (int layer = 0; layer < keys.length; layer++) {
             store(layer, prefix.cols(2 * layer * width, width), prefix.cols((2 * layer + 1) * width, width));
         }
@@ -64,17 +64,16 @@ public final class KeyValueCache implements AutoCloseable {
 
     /** Stores a layer's keys and values of the tokens after {@link #length}. */
     void store(int layer, Tensor newKeys, Tensor newValues) {
-        kernels.copy(newKeys, keys[layer].rows(length, newKeys.rows()));
-        kernels.copy(newValues, values[layer].rows(length, newValues.rows()));
+        kernels.store(newKeys, newValues, keys[layer], values[layer], length, shape);
     }
 
-    /** A layer's first {@code count} keys. */
-    Tensor keys(int layer, int count) {
-        return keys[layer].rows(0, count);
+    /** A layer's keys, in the order of the kernels that the cache was made with. */
+    Tensor keys(int layer) {
+        return keys[layer];
     }
 
-    Tensor values(int layer, int count) {
-        return values[layer].rows(0, count);
+    Tensor values(int layer) {
+        return values[layer];
     }
 
     /** Moves on after all layers have stored {@code count} tokens. */

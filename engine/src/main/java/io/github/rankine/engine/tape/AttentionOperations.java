@@ -80,12 +80,12 @@ public final class AttentionOperations {
         return y;
     }
 
-    /** Attention over cached keys and values, of which {@code q}'s own are the last; for generation, without gradients. */
+    /** Attention over {@code tokens} cached keys and values, of which {@code q}'s own are the last; for generation, without gradients. */
     public static Variable cachedAttention(
-            Tape tape, Tensor q, Tensor keys, Tensor values, AttentionSpans spans, AttentionShape shape) {
+            Tape tape, Tensor q, Tensor keys, Tensor values, int tokens, AttentionShape shape) {
         Variable y = tape.output(q.rows(), q.cols(), false);
         Buffer logSumExp = tape.take(q.rows(), shape.heads());
-        tape.kernels().attention(q, keys, values, spans, shape, y.value(), logSumExp.tensor());
+        tape.kernels().cachedAttention(q, keys, values, tokens, shape, y.value(), logSumExp.tensor());
         tape.give(logSumExp);
         return y;
     }

@@ -215,10 +215,24 @@ class KernelsAllocationTest {
         ATTENTION_DECODE(() -> {
             Tensor q = tensor(1, COLS);
             Tensor kv = tensor(KEYS, SHAPE.kvHeads() * HEAD_DIM);
-            AttentionSpans spans = new AttentionSpans(new int[] {0}, new int[] {1}, new int[] {0}, new int[] {KEYS});
             Tensor out = tensor(1, COLS);
             Tensor logSumExp = tensor(1, SHAPE.heads());
-            return kernels -> kernels.attention(q, kv, kv, spans, SHAPE, out, logSumExp);
+            Tensor cache = new CacheLayout(SHAPE).allocate(Arena.ofAuto(), KEYS);
+            return kernels -> {
+                kernels.store(kv, kv, cache, cache, 0, SHAPE);
+                kernels.cachedAttention(q, cache, cache, KEYS, SHAPE, out, logSumExp);
+            };
+        }),
+        CACHED_ATTENTION(() -> {
+            Tensor q = tensor();
+            Tensor kv = tensor(ROWS, SHAPE.kvHeads() * HEAD_DIM);
+            Tensor out = tensor();
+            Tensor logSumExp = tensor(ROWS, SHAPE.heads());
+            Tensor cache = new CacheLayout(SHAPE).allocate(Arena.ofAuto(), ROWS);
+            return kernels -> {
+                kernels.store(kv, kv, cache, cache, 0, SHAPE);
+                kernels.cachedAttention(q, cache, cache, ROWS, SHAPE, out, logSumExp);
+            };
         }),
         CROSS_ENTROPY(() -> {
             Tensor logits = tensor();
