@@ -13,8 +13,8 @@ import java.lang.foreign.Arena;
  * query's scores, and its output, are tiles with such a panel as their right operand, and read it as it lies in memory.
  */
 record CacheLayout(AttentionShape shape) {
-    /** Tokens of a block: whole panels for any vectors. */
-    static final int KEYS = Math.max(32, NR);
+    /** Tokens of a block: whole panels, and enough that what was found in them is soon put together. */
+    static final int KEYS = Math.max(64, NR);
 
     /** Elements from a head of a block to the next one. */
     private int headSize() {
